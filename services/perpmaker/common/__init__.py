@@ -1,0 +1,1 @@
+"""What every service shares and none owns: skeleton, exact decimals, ids, clock, metrics, rpc."""
