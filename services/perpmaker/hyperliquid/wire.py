@@ -181,14 +181,14 @@ class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     expires_after: int | None = None
 
 
-class RestingStatus(Struct, frozen=True):
+class RestingStatus(Struct, frozen=True, omit_defaults=True):
     """The order rests in the book."""
 
     oid: int
     cloid: str | None = None
 
 
-class FilledStatus(Struct, frozen=True, rename="camel"):
+class FilledStatus(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The order executed at once, in whole or in part."""
 
     total_sz: str
@@ -197,7 +197,7 @@ class FilledStatus(Struct, frozen=True, rename="camel"):
     cloid: str | None = None
 
 
-class ItemStatus(Struct, frozen=True):
+class ItemStatus(Struct, frozen=True, omit_defaults=True):
     """One entry of `statuses` in object form; exactly one field is set."""
 
     resting: RestingStatus | None = None
@@ -211,7 +211,7 @@ class StatusesData(Struct, frozen=True):
     statuses: tuple[ItemStatus | str, ...]
 
 
-class OkResponse(Struct, frozen=True):
+class OkResponse(Struct, frozen=True, omit_defaults=True):
     """Answer of an accepted action: its type and, for batches, per-item statuses."""
 
     type: str

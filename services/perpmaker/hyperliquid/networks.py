@@ -1,0 +1,34 @@
+"""Where each network listens and how it is named inside signatures. Source: Hyperliquid API docs."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Network(enum.Enum):
+    """Networks an account can live on."""
+
+    MAINNET = "Mainnet"
+    TESTNET = "Testnet"
+    SIMULATED = "Simulated"
+
+
+_API_URL = {
+    Network.MAINNET: "https://api.hyperliquid.xyz",
+    Network.TESTNET: "https://api.hyperliquid-testnet.xyz",
+}
+
+
+def api_url(network: Network) -> str | None:
+    """Public API address; None for a simulated network, whose address the runner decides."""
+    return _API_URL.get(network)
+
+
+def ws_url(api: str) -> str:
+    """WebSocket address that belongs to an API address."""
+    return f"ws{api.removeprefix('http').rstrip('/')}/ws"
+
+
+def signing_source(network: Network) -> str:
+    """Source letter of the phantom agent: "a" on mainnet, "b" everywhere else."""
+    return "a" if network is Network.MAINNET else "b"
