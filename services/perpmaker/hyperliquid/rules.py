@@ -39,7 +39,7 @@ class InstrumentRules:
         return int(10 ** (8 - (_MAX_DECIMALS - self.sz_decimals)))
 
     def tick_e8(self, px_e8: int) -> int:
-        """Price step in force at a price: five significant figures, never finer than the market's decimals, never above one."""
+        """Price step at a price: five significant figures, never finer than the market's decimals nor above one."""
         digits = len(str(px_e8))
         return min(max(self.finest_tick_e8, int(10 ** max(0, digits - _SIGNIFICANT))), E8)
 

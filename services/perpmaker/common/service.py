@@ -1,0 +1,178 @@
+"""The skeleton of every service: ordered start, health where ready means tradable, ordered stop, crash means exit.
+
+Order of life: logs, gRPC server listening, metrics, `Service.start`, then until SIGTERM or SIGINT; then not ready,
+`Service.stop`, server drained. A background task that fails ends the process with exit code 1: the supervisor (kubelet
+or the local runner) starts it again from durable state, which is simpler to reason about than half a service.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvloop
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from perpmaker.common import logs, metrics, rpc
+from perpmaker.common.config import Part
+
+LIVENESS = "liveness"
+"""Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
+
+_STOP_DEADLINE_S = 20.0
+
+_log = logs.get(__name__)
+
+
+class Endpoint(Part):
+    """Where a service listens and how much it says."""
+
+    listen: str
+    """gRPC address: `host:port` or `unix:/path`."""
+    metrics_host: str = "127.0.0.1"
+    """Address of the Prometheus endpoint; loopback unless told otherwise."""
+    metrics_port: int = 0
+    """Port of the Prometheus endpoint; 0 takes any free one."""
+    log_level: str = "info"
+    """Standard level name."""
+
+
+class StartError(Exception):
+    """The service cannot start; the text says why and what to do. Ends the process with exit code 2."""
+
+
+class Runtime:
+    """What the skeleton offers to a service."""
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+        self.stopping = asyncio.Event()
+        self.health = health.aio.HealthServicer()
+        self.is_ready = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run a background task for the life of the service; its failure ends the process."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            _log.error("task.failed", task=task.get_name(), exc_info=error)
+            if not self._failed.done():
+                self._failed.set_result(error)
+
+    async def set_ready(self, ready: bool, reason: str = "") -> None:
+        """Say whether the service may take part in trading."""
+        if ready != self.is_ready:
+            _log.info("service.ready" if ready else "service.not_ready", reason=reason)
+        self.is_ready = ready
+        metrics.set_ready(self.component, ready)
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self.health.set("", status)
+
+    async def wait_for_end(self) -> BaseException | None:
+        """Wait for a stop signal (None) or for the failure of a task (its error)."""
+        stop = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait((stop, self._failed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        return self._failed.result() if self._failed.done() else None
+
+    async def cancel_tasks(self) -> None:
+        """End all background tasks."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Service(abc.ABC):
+    """One service."""
+
+    @abc.abstractmethod
+    def register(self, server: aio.Server) -> None:
+        """Add servicers; nothing may be called yet."""
+
+    @abc.abstractmethod
+    async def start(self) -> None:
+        """Begin work; the server listens already. Raises StartError. Calls `Runtime.set_ready` when tradable."""
+
+    @abc.abstractmethod
+    async def stop(self) -> None:
+        """End work in order; the server still answers, readiness is withdrawn already."""
+
+
+async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], Service]) -> int:
+    runtime = Runtime(component)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, runtime.stopping.set)
+    service = build(runtime)
+    server = aio.server(options=rpc.SERVER_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(runtime.health, server)
+    service.register(server)
+    try:
+        server.add_insecure_port(endpoint.listen)
+    except RuntimeError as error:
+        raise StartError(
+            f"cannot listen on {endpoint.listen}: {error}; choose another address or end the process that holds it"
+        ) from error
+    try:
+        metrics_port = metrics.serve(component, endpoint.metrics_host, endpoint.metrics_port)
+    except OSError as error:
+        raise StartError(
+            f"metrics endpoint {endpoint.metrics_host}:{endpoint.metrics_port} cannot be opened ({error.strerror});"
+            " choose another metrics_port or 0 for any free one"
+        ) from error
+    await runtime.set_ready(False, "starting")
+    await runtime.health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+    await server.start()
+    _log.info("service.listening", address=endpoint.listen, metrics=f"{endpoint.metrics_host}:{metrics_port}")
+    runtime.spawn(metrics.watch_loop_lag(), name="loop-lag")
+    failure: BaseException | None = None
+    try:
+        starting = asyncio.create_task(service.start())
+        ended = asyncio.create_task(runtime.wait_for_end())
+        await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        failure = await ended
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await runtime.set_ready(False, "stopping")
+        try:
+            async with asyncio.timeout(_STOP_DEADLINE_S):
+                await service.stop()
+        except TimeoutError:
+            _log.error("service.stop_timed_out", after_s=_STOP_DEADLINE_S)
+            return 1
+    finally:
+        await runtime.cancel_tasks()
+        await server.stop(grace=0.5)
+    _log.info("service.stopped", failed=failure is not None)
+    return 0 if failure is None else 1
+
+
+def run(component: str, endpoint: Endpoint, build: Callable[[Runtime], Service], **log_context: str) -> None:
+    """Run a service until it is told to stop, then exit the process: 0 stopped, 1 failed, 2 could not start."""
+    logs.configure(component, endpoint.log_level, **log_context)
+    try:
+        code = uvloop.run(_live(component, endpoint, build))
+    except StartError as error:
+        _log.error("service.cannot_start", reason=str(error))
+        sys.exit(2)
+    sys.exit(code)
