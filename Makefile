@@ -1,0 +1,62 @@
+# Every target sets up what it needs; a fresh machine wants only Python 3.11+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.requirements-$(shell cksum < requirements.lock | cut -d' ' -f1)
+DEMO_SECONDS ?= 60
+DEMO_SEED ?= 7
+PROTO_FILES := $(shell find protos -name '*.proto')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format proto bench chaos lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Build the virtual environment from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "perpmaker needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV) (first time only) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.requirements-* && touch $@
+
+demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
+	@$(BIN)/perpmaker up -f deploy/examples --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
+
+test: $(STAMP) ## Run every test that needs nothing but this machine
+	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos" tests
+	@$(BIN)/python -m coverage report --skip-covered --include='*/order_state/*,*/risk/*,*/quoter/*' | tail -n 40
+
+lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
+	$(BIN)/ruff check services tests
+	$(BIN)/ruff format --check services tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python tools/check_generated.py
+	$(BIN)/perpmaker schema --check
+
+format: $(STAMP) ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix services tests
+	$(BIN)/ruff format services tests
+	$(BIN)/buf format --write
+
+proto: $(STAMP) ## Generate Python from protos/
+	$(BIN)/python tools/generate_protos.py services
+
+bench: $(STAMP) ## Measure the trading path beside its budget and this machine's floor
+	@$(BIN)/python -m tests.bench
+
+chaos: $(STAMP) ## Run the fault schedules, one line of verdict each
+	@$(BIN)/python -m pytest -m chaos --no-header -q -rA tests/chaos
+
+lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the virtual environment and everything generated while running
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .perpmaker build dist services/*.egg-info .coverage .coverage.*
