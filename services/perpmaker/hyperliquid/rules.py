@@ -12,6 +12,9 @@ from typing import Literal
 
 from perpmaker.common.decimals import E8
 
+MIN_NOTIONAL_E8 = 10 * E8
+"""Smallest value of an order, quote units."""
+
 _SIGNIFICANT = 5
 _MAX_DECIMALS = 6
 
@@ -26,7 +29,7 @@ class InstrumentRules:
     asset_id: int
     sz_decimals: int
     max_leverage: int
-    min_notional_e8: int = 10 * E8
+    min_notional_e8: int = MIN_NOTIONAL_E8
 
     @property
     def lot_e8(self) -> int:

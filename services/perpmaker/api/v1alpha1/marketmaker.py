@@ -1,0 +1,501 @@
+"""MarketMaker: one market quoted on one TradingAccount, with its ladder, its inventory limits and its risk limits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from perpmaker.api.v1alpha1.base import (
+    API_VERSION,
+    Amount,
+    ApiModel,
+    ChangeRule,
+    Int32,
+    Int64,
+    ObjectName,
+    Rule,
+    SignedAmount,
+    Time,
+)
+from perpmaker.api.v1alpha1.shared import (
+    Breach,
+    BreachAction,
+    Conditions,
+    Deletion,
+    DeletionPolicy,
+    KillSwitch,
+    KillSwitchStatus,
+    ObjectMeta,
+    PodOverrides,
+    name_rule,
+)
+from perpmaker.common.decimals import E8
+from perpmaker.hyperliquid.rules import MIN_NOTIONAL_E8
+
+_MIN_NOTIONAL = MIN_NOTIONAL_E8 // E8
+_WHOLE_BPS = 10_000
+
+
+class MarketKind(StrEnum):
+    """What is traded."""
+
+    PERPETUAL = "Perpetual"
+    SPOT = "Spot"
+
+
+class Mode(StrEnum):
+    """What the maker may do."""
+
+    ACTIVE = "Active"
+    REDUCE_ONLY = "ReduceOnly"
+    SHADOW = "Shadow"
+    PAUSED = "Paused"
+
+
+class QuotingModel(StrEnum):
+    """How half-spread and skew are found."""
+
+    AVELLANEDA_STOIKOV = "AvellanedaStoikov"
+    GLFT = "GLFT"
+    FIXED = "Fixed"
+
+
+class MarginMode(StrEnum):
+    """How margin is shared between markets."""
+
+    CROSS = "Cross"
+    ISOLATED = "Isolated"
+
+
+class RolloutStrategy(StrEnum):
+    """How one quoter process replaces another."""
+
+    CANCEL_AND_REPLACE = "CancelAndReplace"
+    HANDOVER = "Handover"
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "Debug"
+    INFO = "Info"
+    WARNING = "Warning"
+
+
+class AccountRef(ApiModel):
+    """The account to trade on."""
+
+    CHANGE_RULES: ClassVar[tuple[ChangeRule[AccountRef], ...]] = (
+        ChangeRule(
+            field="",
+            cel="self == oldSelf",
+            message="the reference is immutable; delete and recreate the MarketMaker",
+            remedy="delete the MarketMaker and create it again on the other account",
+            holds=lambda old, new: old == new,
+        ),
+    )
+
+    name: ObjectName = Field(description="Name of a TradingAccount in the same namespace.")
+
+
+class Market(ApiModel):
+    """The market to quote."""
+
+    CHANGE_RULES: ClassVar[tuple[ChangeRule[Market], ...]] = (
+        ChangeRule(
+            field="",
+            cel="self == oldSelf",
+            message="market is immutable; delete and recreate the MarketMaker",
+            remedy="delete the MarketMaker and create one for the other market",
+            holds=lambda old, new: old == new,
+        ),
+    )
+
+    symbol: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9@:/._-]+$")] = Field(
+        description="Name of the market at the exchange, e.g. BTC, dex:COIN, PURR/USDC."
+    )
+    kind: Annotated[MarketKind, Field(strict=False)] = Field(MarketKind.PERPETUAL, description="Perpetual or Spot.")
+
+
+def _risk_aversion_rule() -> Rule[AvellanedaStoikov | Glft]:
+    return Rule(
+        fields=("riskAversion",),
+        cel="double(self.riskAversion) > 0.0",
+        message="riskAversion must be positive",
+        remedy='give a positive number; "0.1" is a mild start',
+        holds=lambda p: p.risk_aversion.e8 > 0,
+    )
+
+
+class AvellanedaStoikov(ApiModel):
+    """Parameters of the Avellaneda-Stoikov model."""
+
+    RULES: ClassVar[tuple[Rule[AvellanedaStoikov], ...]] = (_risk_aversion_rule(),)
+
+    risk_aversion: Amount = Field(
+        Amount("0.1"),
+        description="Risk aversion (gamma), no unit: larger means wider and more skewed against inventory.",
+    )
+    horizon_seconds: Annotated[Int32, Field(ge=1, le=86400)] = Field(
+        300, description="Time over which inventory is expected to be held, seconds."
+    )
+
+
+class Glft(ApiModel):
+    """Parameters of the Gueant-Lehalle-Fernandez-Tapia model."""
+
+    RULES: ClassVar[tuple[Rule[Glft], ...]] = (_risk_aversion_rule(),)
+
+    risk_aversion: Amount = Field(
+        Amount("0.1"),
+        description="Risk aversion (gamma), no unit: larger means wider and more skewed against inventory.",
+    )
+    calibration_window_seconds: Annotated[Int32, Field(ge=30, le=86400)] = Field(
+        600, description="Span of trades from which fill intensity is estimated, seconds."
+    )
+
+
+class Fixed(ApiModel):
+    """Parameters of the fixed half-spread."""
+
+    RULES: ClassVar[tuple[Rule[Fixed], ...]] = (
+        Rule(
+            fields=("halfSpreadBps",),
+            cel="double(self.halfSpreadBps) > 0.0",
+            message="halfSpreadBps must be positive",
+            remedy='give the half-spread to quote, e.g. "5"',
+            holds=lambda f: f.half_spread_bps.e8 > 0,
+        ),
+    )
+
+    half_spread_bps: Amount = Field(description="Half-spread, basis points of the mid.")
+
+
+class Quoting(ApiModel):
+    """The ladder: where and how much to quote."""
+
+    RULES: ClassVar[tuple[Rule[Quoting], ...]] = (
+        Rule(
+            fields=("minHalfSpreadBps", "maxHalfSpreadBps"),
+            cel="double(self.minHalfSpreadBps) <= double(self.maxHalfSpreadBps)",
+            message="minHalfSpreadBps must not exceed maxHalfSpreadBps",
+            remedy="lower minHalfSpreadBps or raise maxHalfSpreadBps",
+            holds=lambda q: q.min_half_spread_bps.e8 <= q.max_half_spread_bps.e8,
+        ),
+        Rule(
+            fields=("minHalfSpreadBps",),
+            cel="double(self.minHalfSpreadBps) > 0.0",
+            message="minHalfSpreadBps must be positive",
+            remedy='give the narrowest half-spread you accept, e.g. "1.5"',
+            holds=lambda q: q.min_half_spread_bps.e8 > 0,
+        ),
+        Rule(
+            fields=("orderNotional",),
+            cel=f"double(self.orderNotional) >= {_MIN_NOTIONAL}.0",
+            message=f"orderNotional is below the exchange minimum of {_MIN_NOTIONAL}",
+            remedy=f"give at least {_MIN_NOTIONAL} USDC per level",
+            holds=lambda q: q.order_notional.e8 >= MIN_NOTIONAL_E8,
+        ),
+        Rule(
+            fields=("avellanedaStoikov", "model"),
+            cel="!has(self.avellanedaStoikov) || self.model == 'AvellanedaStoikov'",
+            message="avellanedaStoikov is only allowed when model is AvellanedaStoikov",
+            remedy="set model: AvellanedaStoikov or remove avellanedaStoikov",
+            holds=lambda q: q.avellaneda_stoikov is None or q.model is QuotingModel.AVELLANEDA_STOIKOV,
+        ),
+        Rule(
+            fields=("glft", "model"),
+            cel="!has(self.glft) || self.model == 'GLFT'",
+            message="glft is only allowed when model is GLFT",
+            remedy="set model: GLFT or remove glft",
+            holds=lambda q: q.glft is None or q.model is QuotingModel.GLFT,
+        ),
+        Rule(
+            fields=("fixed", "model"),
+            cel="has(self.fixed) == (self.model == 'Fixed')",
+            message="fixed is required when model is Fixed and forbidden otherwise",
+            remedy="set model: Fixed together with fixed.halfSpreadBps, or remove fixed",
+            holds=lambda q: (q.fixed is not None) == (q.model is QuotingModel.FIXED),
+        ),
+        Rule(
+            fields=("levelSpacingBps",),
+            cel="double(self.levelSpacingBps) > 0.0",
+            message="levelSpacingBps must be positive",
+            remedy='give the distance between levels, e.g. "2"',
+            holds=lambda q: q.level_spacing_bps.e8 > 0,
+        ),
+        Rule(
+            fields=("maxHalfSpreadBps", "levels", "levelSpacingBps"),
+            cel="double(self.maxHalfSpreadBps) + double(self.levels - 1) * double(self.levelSpacingBps) "
+            f"< {_WHOLE_BPS}.0",
+            message=f"the outermost bid would be {_WHOLE_BPS} bps or more below the mid, which is no price",
+            remedy="lower maxHalfSpreadBps, levels or levelSpacingBps",
+            holds=lambda q: q.max_half_spread_bps.e8 + (q.levels - 1) * q.level_spacing_bps.e8 < _WHOLE_BPS * E8,
+        ),
+    )
+
+    model: Annotated[QuotingModel, Field(strict=False)] = Field(
+        QuotingModel.GLFT,
+        description="How half-spread and skew are found: GLFT (from volatility and fill intensity), "
+        "AvellanedaStoikov (from volatility and a horizon), Fixed.",
+    )
+    avellaneda_stoikov: AvellanedaStoikov | None = Field(
+        None, description="Parameters for model AvellanedaStoikov; their defaults when absent."
+    )
+    glft: Glft | None = Field(None, description="Parameters for model GLFT; their defaults when absent.")
+    fixed: Fixed | None = Field(None, description="Parameters for model Fixed.")
+    min_half_spread_bps: Amount = Field(
+        Amount("1.5"), description="The half-spread never falls below this, basis points of the mid."
+    )
+    max_half_spread_bps: Amount = Field(
+        Amount("50"), description="The half-spread never rises above this, basis points of the mid."
+    )
+    levels: Annotated[Int32, Field(ge=1, le=10)] = Field(1, description="Orders on each side, count.")
+    level_spacing_bps: Amount = Field(
+        Amount("2"), description="Distance from one level to the next, basis points of the mid."
+    )
+    order_notional: Amount = Field(description="Value of each order, USDC.")
+    requote_tolerance_bps: Amount = Field(
+        Amount("0.5"), description="An order this close to its target stays where it is, basis points of the mid."
+    )
+    min_requote_interval_milliseconds: Annotated[Int32, Field(ge=50, le=60000)] = Field(
+        500, description="Shortest time between two changes of the ladder, milliseconds."
+    )
+
+
+class Inventory(ApiModel):
+    """The position the maker aims at and the largest it may hold."""
+
+    RULES: ClassVar[tuple[Rule[Inventory], ...]] = (
+        Rule(
+            fields=("targetNotional", "maxNotional"),
+            cel="double(self.targetNotional) <= double(self.maxNotional) && "
+            "-double(self.targetNotional) <= double(self.maxNotional)",
+            message="|targetNotional| must not exceed maxNotional",
+            remedy="move targetNotional towards 0 or raise maxNotional",
+            holds=lambda i: abs(i.target_notional.e8) <= i.max_notional.e8,
+        ),
+    )
+
+    target_notional: SignedAmount = Field(
+        SignedAmount("0"), description="Position value that quotes lean towards, USDC, negative for short."
+    )
+    max_notional: Amount = Field(description="Largest absolute position value, USDC, every live order filled.")
+
+
+class MarketRisk(ApiModel):
+    """Limits of this market. Amounts are in the quote currency (USDC)."""
+
+    RULES: ClassVar[tuple[Rule[MarketRisk], ...]] = (
+        Rule(
+            fields=("maxDailyLoss",),
+            cel="double(self.maxDailyLoss) > 0.0",
+            message="maxDailyLoss must be positive",
+            remedy="give the loss at which this market stops for the day, in USDC",
+            holds=lambda r: r.max_daily_loss.e8 > 0,
+        ),
+        Rule(
+            fields=("maxDrawdown",),
+            cel="!has(self.maxDrawdown) || double(self.maxDrawdown) > 0.0",
+            message="maxDrawdown must be positive",
+            remedy="give a positive amount in USDC, or remove the line to have no such limit",
+            holds=lambda r: r.max_drawdown is None or r.max_drawdown.e8 > 0,
+        ),
+        Rule(
+            fields=("priceBandBps",),
+            cel="double(self.priceBandBps) > 0.0",
+            message="priceBandBps must be positive",
+            remedy='give the largest distance of an order from the mark, e.g. "100"',
+            holds=lambda r: r.price_band_bps.e8 > 0,
+        ),
+    )
+
+    max_daily_loss: Amount = Field(description="Loss since 00:00 UTC, realised and not, that is a breach, USDC.")
+    max_drawdown: Amount | None = Field(
+        None, description="Fall from the day's best P&L that is a breach, USDC. No limit when absent."
+    )
+    max_open_orders: Annotated[Int32, Field(ge=2, le=200)] = Field(
+        20, description="Most orders that may be live at once, both sides, count."
+    )
+    price_band_bps: Amount = Field(
+        Amount("100"), description="No order is sent further than this from the mark price, basis points."
+    )
+    max_market_data_age_milliseconds: Annotated[Int32, Field(ge=100, le=60000)] = Field(
+        2000, description="Market data older than this stops new orders, milliseconds."
+    )
+    on_breach: Breach = Field(
+        BreachAction.HALT,
+        description="What a breach does: Halt trips the kill switch and empties the book; ReduceOnly lets the "
+        "position only shrink.",
+    )
+
+
+class Leverage(ApiModel):
+    """Leverage to set at the exchange before quoting."""
+
+    value: Annotated[Int32, Field(ge=1, le=50)] = Field(description="Leverage, times.")
+    margin_mode: Annotated[MarginMode, Field(strict=False)] = Field(
+        MarginMode.CROSS, description="Cross shares margin between markets; Isolated keeps it per market."
+    )
+
+
+class Flatten(ApiModel):
+    """How a position is closed when it has to be."""
+
+    RULES: ClassVar[tuple[Rule[Flatten], ...]] = (
+        Rule(
+            fields=("maxSlippageBps",),
+            cel=f"double(self.maxSlippageBps) < {_WHOLE_BPS}.0",
+            message=f"maxSlippageBps must be below {_WHOLE_BPS}",
+            remedy='give the worst price you accept relative to the mark, e.g. "20"',
+            holds=lambda f: f.max_slippage_bps.e8 < _WHOLE_BPS * E8,
+        ),
+    )
+
+    max_slippage_bps: Amount = Field(
+        Amount("20"), description="Worst price accepted, relative to the mark, basis points."
+    )
+    timeout_seconds: Annotated[Int32, Field(ge=5, le=3600)] = Field(
+        120, description="Time after which the rest of the position is left open, seconds."
+    )
+
+
+class Rollout(ApiModel):
+    """How a new quoter takes over."""
+
+    strategy: Annotated[RolloutStrategy, Field(strict=False)] = Field(
+        RolloutStrategy.CANCEL_AND_REPLACE,
+        description="CancelAndReplace: the old quoter cancels its orders, then the new one starts; Handover: the new "
+        "one takes over the resting orders.",
+    )
+
+
+class MarketMakerSpec(ApiModel):
+    """What is wanted of the maker."""
+
+    RULES: ClassVar[tuple[Rule[MarketMakerSpec], ...]] = (
+        Rule(
+            fields=("inventory.maxNotional", "quoting.orderNotional", "quoting.levels"),
+            cel="double(self.quoting.orderNotional) * double(self.quoting.levels) <= "
+            "double(self.inventory.maxNotional)",
+            message="orderNotional x levels (one side of the book) must not exceed inventory.maxNotional",
+            remedy="raise inventory.maxNotional, or lower quoting.orderNotional or quoting.levels",
+            holds=lambda s: s.quoting.order_notional.e8 * s.quoting.levels <= s.inventory.max_notional.e8,
+        ),
+        Rule(
+            fields=("leverage", "market.kind"),
+            cel="!has(self.leverage) || self.market.kind == 'Perpetual'",
+            message="leverage applies to Perpetual markets only",
+            remedy="remove leverage",
+            holds=lambda s: s.leverage is None or s.market.kind is MarketKind.PERPETUAL,
+        ),
+        Rule(
+            fields=("risk.maxOpenOrders", "quoting.levels"),
+            cel="self.quoting.levels * 2 <= self.risk.maxOpenOrders",
+            message="the ladder needs 2 x levels orders, which must not exceed risk.maxOpenOrders",
+            remedy="raise risk.maxOpenOrders or lower quoting.levels",
+            holds=lambda s: s.quoting.levels * 2 <= s.risk.max_open_orders,
+        ),
+    )
+
+    account_ref: AccountRef = Field(description="The account to trade on. Immutable.")
+    market: Market = Field(description="The market to quote. Immutable.")
+    mode: Annotated[Mode, Field(strict=False)] = Field(
+        Mode.ACTIVE,
+        description="Active quotes; ReduceOnly lets the position only shrink; Shadow computes quotes and sends "
+        "nothing; Paused cancels all orders and keeps the position.",
+    )
+    quoting: Quoting = Field(description="The ladder.")
+    inventory: Inventory = Field(description="Position limits.")
+    risk: MarketRisk = Field(description="Limits of this market.")
+    leverage: Leverage | None = Field(None, description="Leverage to set before quoting; left as it is when absent.")
+    kill_switch: KillSwitch = Field(KillSwitch(), description="Manual kill switch of this market.")
+    deletion_policy: Deletion = Field(
+        DeletionPolicy.CANCEL_ORDERS,
+        description="On deletion: CancelOrders cancels and keeps the position; Flatten also closes it; Orphan leaves "
+        "everything as it is.",
+    )
+    flatten: Flatten = Field(Flatten(), description="How the position is closed by deletionPolicy Flatten.")
+    rollout: Rollout = Field(Rollout(), description="How a new quoter takes over.")
+    log_level: Annotated[LogLevel, Field(strict=False)] = Field(LogLevel.INFO, description="Debug, Info or Warning.")
+    pod: PodOverrides | None = Field(
+        None,
+        description="Kubernetes only: resources, nodeSelector, tolerations, affinity, topologySpreadConstraints, "
+        "priorityClassName, labels, annotations of the quoter's pod.",
+    )
+
+
+class MarketFacts(ApiModel):
+    """The market as the exchange describes it."""
+
+    asset_id: int | None = Field(None, description="Number of the asset at the exchange.")
+    size_decimals: int | None = Field(None, description="Decimals of a size.")
+    max_leverage: int | None = Field(None, description="Highest leverage, times.")
+
+
+class QuoterStatus(ApiModel):
+    """The process that quotes."""
+
+    pod_name: str | None = Field(None, description="Its pod.")
+    image: str | None = Field(None, description="Its image.")
+    config_hash: str | None = Field(None, description="Hash of the settings that need a restart.")
+    applied_generation: Int64 | None = Field(None, description="Generation of the spec that it uses.")
+    session_epoch: Int64 | None = Field(None, description="Epoch of its session.")
+    last_heartbeat_time: Time | None = Field(None, description="When it was last heard.")
+
+
+class MakerSummary(ApiModel):
+    """Coarse figures for people; live ones are metrics."""
+
+    position_base: str | None = Field(None, description="Signed position, base units.")
+    position_notional: str | None = Field(None, description="Signed position value, USDC.")
+    open_orders: int | None = Field(None, description="Live orders, count.")
+    day_pnl: str | None = Field(None, description="P&L since 00:00 UTC, USDC.")
+    as_of: Time | None = Field(None, description="When these were read.")
+
+
+class TeardownStep(StrEnum):
+    """Where an orderly deletion stands."""
+
+    DRAINING = "Draining"
+    CANCELLING_ORDERS = "CancellingOrders"
+    FLATTENING = "Flattening"
+    DELETING_WORKLOAD = "DeletingWorkload"
+    VERIFYING = "Verifying"
+    DONE = "Done"
+
+
+class Teardown(ApiModel):
+    """Progress of an orderly deletion."""
+
+    step: Annotated[TeardownStep, Field(strict=False)] | None = Field(None, description="Current step.")
+    started_at: Time | None = Field(None, description="When it began.")
+    attempts: int | None = Field(None, description="Tries of the current step, count.")
+    last_error: Annotated[str, Field(max_length=1024)] | None = Field(None, description="Why the last try failed.")
+
+
+class MarketMakerStatus(ApiModel):
+    """What was observed."""
+
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec this status is about.")
+    conditions: Conditions | None = Field(None, description="Ready and its parts.")
+    market: MarketFacts | None = Field(None, description="The market as the exchange describes it.")
+    quoter: QuoterStatus | None = Field(None, description="The process that quotes.")
+    summary: MakerSummary | None = Field(None, description="Coarse figures.")
+    kill_switch: KillSwitchStatus | None = Field(None, description="State of the kill latch.")
+    teardown: Teardown | None = Field(None, description="Progress of an orderly deletion.")
+
+
+class MarketMaker(ApiModel):
+    """One market, quoted on both sides."""
+
+    KIND: ClassVar[str] = "MarketMaker"
+    RULES: ClassVar[tuple[Rule[MarketMaker], ...]] = (name_rule(" (child names and labels are derived from it)"),)
+
+    api_version: Literal[API_VERSION] = Field(description="Version of this kind.")  # type: ignore[valid-type]
+    kind: Literal["MarketMaker"] = Field(description="This kind.")
+    metadata: ObjectMeta = Field(description="Identity.")
+    spec: MarketMakerSpec = Field(description="What is wanted.")
+    status: MarketMakerStatus | None = Field(None, description="What was observed; not read from files.")

@@ -1,0 +1,1 @@
+"""The `perpmaker` command."""
