@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from perpmaker.venue.options import VenueOptions
+
+_VENUE = VenueOptions()
 
 Config = Annotated[
     Path,
@@ -22,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("order-state")(order_state)
     app.command()(risk)
     app.command()(quoter)
+    app.command()(venue)
     app.command("simulated-wallet", hidden=True)(simulated_wallet)
 
 
@@ -51,6 +56,55 @@ def quoter(config: Config) -> None:
     from perpmaker.quoter.app import main
 
     _run(main, config)
+
+
+def venue(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the exchange API; 0 takes a free one.")
+    ] = _VENUE.port,
+    control_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the control plane, on loopback only; 0 takes a free one.")
+    ] = _VENUE.control_port,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = _VENUE.seed,
+    host: Annotated[str, typer.Option(help="Address of the exchange API.")] = _VENUE.host,
+    faucet: Annotated[
+        int, typer.Option(min=0, metavar="USDC", help="Gift to each new address that signs; 0 for none.")
+    ] = _VENUE.faucet_usdc,
+    block_ms: Annotated[int, typer.Option(min=1, help="Time between two blocks, milliseconds.")] = _VENUE.block_ms,
+    markets: Annotated[str, typer.Option(metavar="COIN,...", help="Markets to list.")] = ",".join(_VENUE.markets),
+    flow: Annotated[bool, typer.Option(help="Let simulated traders and makers trade.")] = _VENUE.flow,
+    network: Annotated[
+        Literal["mainnet", "testnet"], typer.Option(help="Network that a newcomer's signature is tried on first.")
+    ] = _VENUE.network,
+    schedule_cancel_volume: Annotated[
+        int, typer.Option(min=0, metavar="USD", help="Traded volume below which scheduleCancel is refused.")
+    ] = _VENUE.schedule_cancel_volume_usd,
+    funding_interval_ms: Annotated[
+        int, typer.Option(min=1, help="Time between two funding payments, milliseconds.")
+    ] = _VENUE.funding_interval_ms,
+    book_ms: Annotated[
+        int, typer.Option(min=1, help="Time between two l2Book messages of an ordinary subscription, milliseconds.")
+    ] = _VENUE.book_ms,
+) -> None:
+    """Run a simulated exchange on this machine, alone."""
+    from perpmaker.venue.app import main
+
+    main(
+        VenueOptions(
+            port=port,
+            control_port=control_port,
+            seed=seed,
+            host=host,
+            faucet_usdc=faucet,
+            block_ms=block_ms,
+            markets=tuple(coin.strip() for coin in markets.split(",") if coin.strip()),
+            flow=flow,
+            network=network,
+            schedule_cancel_volume_usd=schedule_cancel_volume,
+            funding_interval_ms=funding_interval_ms,
+            book_ms=book_ms,
+        )
+    )
 
 
 def simulated_wallet(
