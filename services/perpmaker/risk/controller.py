@@ -1,0 +1,272 @@
+"""From facts to effects: evaluates, publishes, trips, empties. The one place that changes the record.
+
+A kill takes the same path whoever asks for it, a check or a person: latch (on disk, or as soon as the disk allows),
+killed permission to every reader, then gateway disarmed and books emptied until that is proven.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Final
+
+from perpmaker.api.parts import RiskPart
+from perpmaker.common import logs
+from perpmaker.common.clock import Clock
+from perpmaker.risk import metrics
+from perpmaker.risk import record as records
+from perpmaker.risk.evaluate import Evaluation, evaluate
+from perpmaker.risk.executor import Executor
+from perpmaker.risk.facts import Facts
+from perpmaker.risk.feed import PermissionFeed
+from perpmaker.risk.finding import Finding, Severity
+from perpmaker.risk.keeper import Keeper
+from perpmaker.risk.latch import ACCOUNT, LatchState
+from perpmaker.risk.sizing import SideScales
+
+WATCHDOG_S: Final = 0.25
+"""An evaluation happens at least this often, whatever the streams do."""
+COALESCE_S: Final = 0.02
+"""Events within this time share one evaluation."""
+LIQUIDATION: Final = "liquidation"
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+_log = logs.get(__name__)
+
+
+class Controller:
+    """Decides and has it carried out."""
+
+    def __init__(
+        self,
+        part: RiskPart,
+        clock: Clock,
+        facts: Facts,
+        keeper: Keeper,
+        executor: Executor,
+        feed: PermissionFeed,
+        *,
+        new_trip_id: Callable[[], str],
+        spawn: Spawn,
+    ) -> None:
+        self._part = part
+        self._limits = {market.market: market for market in part.markets}
+        self._clock = clock
+        self._facts = facts
+        self._keeper = keeper
+        self._executor = executor
+        self._feed = feed
+        self._new_trip_id = new_trip_id
+        self._spawn = spawn
+        self._scales: dict[str, SideScales] = {}
+        self._pulls: dict[str, str] = {}
+        self._pull_number = 0
+        self._tripping: set[str] = set()
+        self._trip_started_ns: dict[str, int] = {}
+        self._severities: dict[tuple[str, str], Severity] = {}
+        self._wake = asyncio.Event()
+        self._exported_at_s = float("-inf")
+        self.last_kill_latency_us = 0
+        self.evaluation: Evaluation | None = None
+
+    def wake(self) -> None:
+        """Something was heard: evaluate soon."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Evaluate after every event, events in quick succession together, and at least every 250 ms."""
+        while True:
+            try:
+                async with asyncio.timeout(WATCHDOG_S):
+                    await self._wake.wait()
+                    await asyncio.sleep(COALESCE_S)
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            self.evaluate()
+
+    def evaluate(self) -> Evaluation:
+        """Judge the facts of this moment and set everything in motion that follows."""
+        if self._keeper.is_loaded:
+            self._keeper.days = self._facts.observe_days(self._keeper.days)
+        days = self._keeper.days
+        states = {market: self._facts.market_state(limits, days) for market, limits in self._limits.items()}
+        account = self._facts.account_risk(
+            states, days, store_live=self._keeper.store_live, verified_fresh=self._keeper.verified_fresh
+        )
+        evaluation = evaluate(states, account, self._part.limits, self._limits, self._keeper.record, self._scales)
+        self.evaluation = evaluation
+        for market, judged in evaluation.markets.items():
+            self._scales[market] = judged.scales
+            self._feed.offer(market, judged.permission)
+        self._require_empty_books(evaluation)
+        for kill in evaluation.kills:
+            self._kill(kill.market, kill.reason)
+        if self._facts.liquidated:
+            self._facts.liquidated = False
+            self._kill(ACCOUNT, LIQUIDATION)
+        self._note_changes(evaluation)
+        self._export(evaluation)
+        return evaluation
+
+    def _export(self, evaluation: Evaluation) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._exported_at_s >= WATCHDOG_S:
+            self._exported_at_s = now_s
+            metrics.export(evaluation, self._keeper.record)
+            metrics.STORE_UP.set(self._keeper.store_live)
+
+    async def trip(self, scope: str, reason: str, *, cause: str = "manual") -> str:
+        """Latch a scope and begin to empty it. Returns the trip's id, the latched one when it was latched before."""
+        started_ns = self._clock.monotonic_ns()
+        trip_id, now_ms = self._new_trip_id(), self._clock.now_ms()
+        known = self._keeper.record.latch(scope).is_latched
+        await self._keeper.tighten(lambda record: records.trip(record, scope, trip_id, reason, now_ms))
+        latched_id = self._keeper.record.latch(scope).trip_id
+        self._trip_started_ns[latched_id] = started_ns
+        if not known:
+            _log.critical("kill.triggered", market=scope, trip_id=latched_id, reasons=reason)
+            metrics.TRIPS.labels("market" if scope else "account", cause).inc()
+        self._executor.disarm(scope, "killed")
+        self.evaluate()
+        if known:
+            for market in self.markets_of(scope):
+                self._executor.prove_again(market)
+        return latched_id
+
+    async def rearm(self, trip_id: str) -> bool:
+        """Release the latch that carries this trip. Returns whether this call did.
+
+        A cause that persists trips again at the next evaluation. Raises UnknownTripError, TripNotExecutedError,
+        StoreUnavailableError.
+        """
+        released = records.acknowledge(self._keeper.record, trip_id)[1]
+        if not released:
+            return False
+        scope = records.scope_of(self._keeper.record, trip_id)
+        await self._keeper.loosen(lambda record: records.acknowledge(record, trip_id)[0])
+        if scope is not None:
+            self._executor.arm(scope)
+        _log.warning("kill.rearmed", market=scope, trip_id=trip_id)
+        self.evaluate()
+        return True
+
+    async def close(self, market: str, drain_id: str) -> None:
+        """Close a market and begin to empty it."""
+        await self._keeper.tighten(lambda record: records.close(record, market, drain_id))
+        self.evaluate()
+        self._executor.prove_again(market)
+
+    async def reopen(self, market: str) -> None:
+        """Let a closed market trade again. Raises StoreUnavailableError."""
+        if market in self._keeper.record.closed:
+            await self._keeper.loosen(lambda record: records.reopen(record, market))
+            self.evaluate()
+
+    def on_empty(self, market: str) -> None:
+        """A market was proven empty: latches all of whose markets are, are executed."""
+        for scope in self._keeper.record.latched_scopes():
+            latch = self._keeper.record.latch(scope)
+            covered = not scope or scope == market
+            if latch.state is not LatchState.TRIPPED or not covered:
+                continue
+            if all(self._executor.is_empty(name) for name in self.markets_of(scope)):
+                self._note_executed(latch.trip_id)
+        self.wake()
+
+    def assert_arming(self) -> None:
+        """Tell a gateway that (again) answers which scopes are latched and which are not."""
+        for scope in (ACCOUNT, *self._limits):
+            if self._keeper.record.latch(scope).is_latched:
+                self._executor.disarm(scope, "killed")
+            else:
+                self._executor.arm(scope)
+
+    def markets_of(self, scope: str) -> Iterable[str]:
+        """Markets that a latch covers."""
+        return (scope,) if scope else tuple(self._limits)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every source of every market has been heard and is live."""
+        if self.evaluation is None:
+            return False
+        states = [judged.state for judged in self.evaluation.markets.values()]
+        findings = [f for judged in self.evaluation.markets.values() for f in judged.findings]
+        findings += self.evaluation.account_findings
+        return all(f.check != "sources" for f in findings) and all(s.book_age_ms is not None for s in states)
+
+    def _require_empty_books(self, evaluation: Evaluation) -> None:
+        for market, judged in evaluation.markets.items():
+            record = self._keeper.record
+            drain_id = record.trip_id_for(market) or record.closed.get(market) or self._pull_id(market, evaluation)
+            if self._executor.require(market, drain_id, judged.state.pending.open_orders):
+                self._doubt_emptiness(market)
+
+    def _pull_id(self, market: str, evaluation: Evaluation) -> str | None:
+        if market not in evaluation.pulls:
+            self._pulls.pop(market, None)
+            return None
+        if market not in self._pulls:
+            self._pull_number += 1
+            self._pulls[market] = f"pull-{market}-{self._clock.now_ms()}-{self._pull_number}"
+        return self._pulls[market]
+
+    def _kill(self, scope: str, reason: str) -> None:
+        if scope in self._tripping:
+            return
+        self._tripping.add(scope)
+
+        async def run() -> None:
+            try:
+                await self.trip(scope, reason, cause=reason.split(",", maxsplit=1)[0])
+            finally:
+                self._tripping.discard(scope)
+
+        self._spawn(run(), f"trip-{scope or 'account'}")
+
+    def _note_executed(self, trip_id: str) -> None:
+        started_ns = self._trip_started_ns.pop(trip_id, None)
+        if started_ns is not None:
+            latency_ns = self._clock.monotonic_ns() - started_ns
+            self.last_kill_latency_us = latency_ns // 1000
+            metrics.KILL_SECONDS.observe(latency_ns / 1e9)
+        _log.warning("kill.executed", trip_id=trip_id, latency_us=self.last_kill_latency_us)
+        self._spawn(self._keeper.tighten(lambda record: records.verified_empty(record, trip_id)), "kill-executed")
+
+    def _doubt_emptiness(self, market: str) -> None:
+        for scope in (ACCOUNT, market):
+            if self._keeper.record.latch(scope).state is LatchState.HALTED:
+                _log.error("kill.orders_seen_live", market=market)
+                self._spawn(self._keeper.tighten(partial(records.in_doubt, scope=scope)), "kill-in-doubt")
+
+    def _note_changes(self, evaluation: Evaluation) -> None:
+        for market, findings in (
+            (ACCOUNT, evaluation.account_findings),
+            *((market, judged.findings) for market, judged in evaluation.markets.items()),
+        ):
+            self._note_findings(market, findings)
+
+    def _note_findings(self, market: str, findings: Iterable[Finding]) -> None:
+        worst: dict[str, Finding] = {}
+        for finding in findings:
+            if finding.check not in worst or finding.severity > worst[finding.check].severity:
+                worst[finding.check] = finding
+        for key in [key for key in self._severities if key[0] == market and key[1] not in worst]:
+            worst[key[1]] = Finding(key[1], key[1], detail="no longer applies")
+        for check, finding in worst.items():
+            if self._severities.get((market, check), Severity.NONE) == finding.severity:
+                continue
+            self._severities[market, check] = finding.severity
+            metrics.count_check(finding.severity, check)
+            level = "info" if finding.severity < Severity.MEDIUM else "warning"
+            getattr(_log, level)(
+                "risk.state_change",
+                market=market,
+                check=check,
+                reason=finding.reason,
+                severity=finding.severity.name.lower(),
+                detail=finding.detail,
+            )

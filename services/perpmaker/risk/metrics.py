@@ -1,0 +1,85 @@
+"""What risk exports. Money and sizes leave here as floats, in quote and base units."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from perpmaker.common.decimals import E8
+from perpmaker.risk.evaluate import Evaluation
+from perpmaker.risk.finding import Severity
+from perpmaker.risk.latch import ACCOUNT
+from perpmaker.risk.record import Record
+from perpmaker.risk.shares import ONE_PPM
+
+_KILLED = Gauge("mm_kill_switch_triggered", "1 while the market may not trade because of a latched trip.", ["market"])
+_TRIPPED = Gauge("mm_risk_kill_switch_tripped", "1 while the latch of this scope is set.", ["scope", "market"])
+TRIPS = Counter("mm_risk_trips_total", "Latches set, by first cause.", ["scope", "reason"])
+KILL_SECONDS = Histogram(
+    "mm_risk_kill_seconds",
+    "Trip to the last market proven empty.",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+CHECKS = Counter("mm_risk_checks_total", "Changes of a check's severity.", ["result", "rule"])
+_UTILIZATION = Gauge("mm_risk_limit_utilization_ratio", "Used share of a limit.", ["limit", "market"])
+_EQUITY = Gauge("mm_risk_equity_quote", "Account value.")
+_DRAWDOWN = Gauge(
+    "mm_risk_drawdown_quote", "Fall from the day's best P&L; the empty market is the account.", ["market"]
+)
+_NOTIONAL = Gauge("mm_risk_position_notional_quote", "Value of the position at the mark.", ["market"])
+_DAILY_PNL = Gauge("mm_daily_pnl", "P&L of the UTC day; the empty market is the account.", ["market"])
+_POSITION = Gauge("mm_position", "Signed position, base units.", ["market"])
+_INVENTORY = Gauge("mm_inventory_utilization", "Position as a share of the limit, 0 to 1 and beyond.", ["market"])
+_PENDING_BID = Gauge("mm_pending_bid_exposure", "Remaining size of live buys, base units.", ["market"])
+_PENDING_ASK = Gauge("mm_pending_ask_exposure", "Remaining size of live sells, base units.", ["market"])
+_NET_PENDING = Gauge("mm_net_pending_change", "Live buys minus live sells, base units.", ["market"])
+_WORST_MAX = Gauge("mm_worst_case_max_position", "Position if every live buy fills, base units.", ["market"])
+_WORST_MIN = Gauge("mm_worst_case_min_position", "Position if every live sell fills, base units.", ["market"])
+_STALENESS = Gauge("mm_data_staleness_secs", "Age of the newest book.", ["market"])
+_REDUCE_ONLY = Gauge("mm_risk_reduce_only", "1 while the market may only shrink its position.", ["market"])
+STORE_UP = Gauge("mm_risk_store_up", "1 while the store of the latch answers.")
+
+_RESULT: Final = {
+    Severity.NONE: "ok",
+    Severity.LOW: "low",
+    Severity.MEDIUM: "warn",
+    Severity.HIGH: "restrict",
+    Severity.CRITICAL: "kill",
+}
+
+
+def export(evaluation: Evaluation, record: Record) -> None:
+    """Set every gauge from one evaluation."""
+    _TRIPPED.labels("account", "").set(record.latch(ACCOUNT).is_latched)
+    _EQUITY.set(evaluation.account.equity_e8 / E8)
+    _DRAWDOWN.labels("").set(evaluation.account.drawdown_e8 / E8)
+    _DAILY_PNL.labels("").set(evaluation.account.day_pnl_e8 / E8)
+    for finding in evaluation.account_findings:
+        if finding.utilization_ppm:
+            _UTILIZATION.labels(finding.check, "").set(finding.utilization_ppm / ONE_PPM)
+    for name, market in evaluation.markets.items():
+        state, pending = market.state, market.state.pending
+        _KILLED.labels(name).set(market.permission.killed)
+        _TRIPPED.labels("market", name).set(record.latch(name).is_latched)
+        _REDUCE_ONLY.labels(name).set(market.permission.reduce_only)
+        _NOTIONAL.labels(name).set(state.notional_e8 / E8)
+        _DRAWDOWN.labels(name).set(state.drawdown_e8 / E8)
+        _DAILY_PNL.labels(name).set(state.day_pnl_e8 / E8)
+        _POSITION.labels(name).set(state.position_e8 / E8)
+        _PENDING_BID.labels(name).set(pending.active_bid_e8 / E8)
+        _PENDING_ASK.labels(name).set(pending.active_ask_e8 / E8)
+        _NET_PENDING.labels(name).set(state.net_pending_e8 / E8)
+        _WORST_MAX.labels(name).set((state.position_e8 + pending.active_bid_e8) / E8)
+        _WORST_MIN.labels(name).set((state.position_e8 - pending.active_ask_e8) / E8)
+        if state.max_position_e8:
+            _INVENTORY.labels(name).set(abs(state.position_e8) / state.max_position_e8)
+        if state.book_age_ms is not None:
+            _STALENESS.labels(name).set(state.book_age_ms / 1000)
+        for finding in market.findings:
+            _UTILIZATION.labels(finding.check, name).set(finding.utilization_ppm / ONE_PPM)
+
+
+def count_check(severity: Severity, rule: str) -> None:
+    """A check has a new severity."""
+    CHECKS.labels(_RESULT[severity], rule).inc()
