@@ -1,0 +1,168 @@
+"""The ledger of one account and the positions it adds up to.
+
+An entry counts once, whatever how often it arrives: fills are identified by (time, market, tid, oid), funding by (time,
+market), an opening balance by its market. Position, cash, fees and volume do not depend on the order of entries.
+
+A price and a size on the exchange's grid multiply to at most six decimals, so every amount here is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from perpmaker.common.decimals import div_e8, mul_e8
+
+
+class FillEntry(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=True):
+    """One execution of ours; sizes, prices and money in 1e-8."""
+
+    market: str
+    tid: int
+    oid: int
+    is_buy: bool
+    px_e8: int
+    sz_e8: int
+    exchange_time_ms: int
+    fee_quote_e8: int = 0
+    fee_token: str = ""
+    cloid: str = ""
+    taker: bool = False
+    start_position_e8: int = 0
+    liquidation: bool = False
+    matched: bool = False
+
+    @property
+    def key(self) -> str:
+        """Identity of the entry."""
+        return f"f:{self.exchange_time_ms}:{self.market}:{self.tid}:{self.oid}"
+
+
+class FundingEntry(msgspec.Struct, frozen=True, kw_only=True, tag="funding"):
+    """Funding of one market and hour; received is positive."""
+
+    market: str
+    amount_quote_e8: int
+    exchange_time_ms: int
+
+    @property
+    def key(self) -> str:
+        """Identity of the entry."""
+        return f"u:{self.exchange_time_ms}:{self.market}"
+
+
+class OpeningEntry(msgspec.Struct, frozen=True, kw_only=True, tag="opening"):
+    """Position that the account held when the ledger began; fills up to that time are part of it."""
+
+    market: str
+    sz_e8: int
+    entry_px_e8: int
+    exchange_time_ms: int
+
+    @property
+    def key(self) -> str:
+        """Identity of the entry."""
+        return f"o:{self.market}"
+
+
+Entry = FillEntry | FundingEntry | OpeningEntry
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of one market since its ledger began; see `Position` in the contract."""
+
+    market: str
+    sz_e8: int = 0
+    entry_px_e8: int = 0
+    cash_quote_e8: int = 0
+    fees_quote_e8: int = 0
+    funding_quote_e8: int = 0
+    fills: int = 0
+    volume_quote_e8: int = 0
+    last_fill_time_ms: int = 0
+
+
+def _entry_px(position: Position, signed_e8: int, px_e8: int) -> int:
+    held, after = position.sz_e8, position.sz_e8 + signed_e8
+    if after == 0:
+        return 0
+    if held == 0 or (held > 0) != (after > 0):
+        return px_e8
+    if (signed_e8 > 0) != (held > 0):
+        return position.entry_px_e8
+    cost = mul_e8(abs(held), position.entry_px_e8) + mul_e8(abs(signed_e8), px_e8)
+    return div_e8(cost, abs(after))
+
+
+def fold(position: Position, entry: Entry) -> Position:
+    """Position after one more distinct entry of its market."""
+    match entry:
+        case FillEntry():
+            signed = entry.sz_e8 if entry.is_buy else -entry.sz_e8
+            value = mul_e8(entry.px_e8, entry.sz_e8)
+            return replace(
+                position,
+                sz_e8=position.sz_e8 + signed,
+                entry_px_e8=_entry_px(position, signed, entry.px_e8),
+                cash_quote_e8=position.cash_quote_e8 - (value if entry.is_buy else -value) - entry.fee_quote_e8,
+                fees_quote_e8=position.fees_quote_e8 + entry.fee_quote_e8,
+                fills=position.fills + 1,
+                volume_quote_e8=position.volume_quote_e8 + value,
+                last_fill_time_ms=max(position.last_fill_time_ms, entry.exchange_time_ms),
+            )
+        case FundingEntry():
+            return replace(
+                position,
+                cash_quote_e8=position.cash_quote_e8 + entry.amount_quote_e8,
+                funding_quote_e8=position.funding_quote_e8 + entry.amount_quote_e8,
+            )
+        case OpeningEntry():
+            return replace(
+                position,
+                sz_e8=position.sz_e8 + entry.sz_e8,
+                entry_px_e8=entry.entry_px_e8 if entry.sz_e8 else 0,
+                cash_quote_e8=position.cash_quote_e8 - mul_e8(entry.sz_e8, entry.entry_px_e8),
+                last_fill_time_ms=max(position.last_fill_time_ms, entry.exchange_time_ms),
+            )
+
+
+class Ledger:
+    """Distinct entries seen and the positions they fold to."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._keys: set[str] = set()
+        self._openings: dict[str, int] = {}
+        self.positions: dict[str, Position] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def counts(self, entry: Entry) -> bool:
+        """Whether the entry would change anything: not seen before, and not already part of the opening balance."""
+        if entry.key in self._keys:
+            return False
+        return isinstance(entry, OpeningEntry) or entry.exchange_time_ms > self._openings.get(entry.market, -1)
+
+    def add(self, entry: Entry) -> bool:
+        """Fold an entry; False and no change when it does not count."""
+        if not self.counts(entry):
+            return False
+        self._keys.add(entry.key)
+        if isinstance(entry, OpeningEntry):
+            self._openings[entry.market] = entry.exchange_time_ms
+        self.positions[entry.market] = fold(self.position(entry.market), entry)
+        return True
+
+    def has_begun(self, market: str) -> bool:
+        """Whether the market has its opening balance."""
+        return market in self._openings
+
+    def position(self, market: str) -> Position:
+        """Totals of a market; zeros before its first entry."""
+        return self.positions.get(market) or Position(market=market)
+
+    @property
+    def watermark_ms(self) -> int:
+        """Exchange time of the newest fill or opening balance over all markets; 0 for none."""
+        return max((position.last_fill_time_ms for position in self.positions.values()), default=0)
