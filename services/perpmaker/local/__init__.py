@@ -1,0 +1,1 @@
+"""`perpmaker up`: the whole system on one machine, every service a process of its own."""
