@@ -1,0 +1,316 @@
+"""The gateway process: what is started in which order, when it is ready, and how it stops.
+
+Order of start: key, exchange clock, signer, instruments, highest recorded nonce, leverage, sockets. Ready means:
+account snapshot complete, market data subscribed, order-entry socket open, clock within bounds. On stop the book
+decides: empty, and the dead man's switch is cleared; otherwise it stays armed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from grpc import aio
+
+from perpmaker.api.parts import GatewayPart
+from perpmaker.common import logs, rpc, service
+from perpmaker.common.clock import Clock, SystemClock
+from perpmaker.common.config import ConfigError, load_part
+from perpmaker.common.service import Runtime, Service, StartError
+from perpmaker.gateway import metrics, preflight
+from perpmaker.gateway.account_hub import AccountHub
+from perpmaker.gateway.budget import Budgets, BudgetSettings
+from perpmaker.gateway.connections.account import AccountStream
+from perpmaker.gateway.connections.dispatch import Dispatch
+from perpmaker.gateway.connections.market_data import MarketDataStream
+from perpmaker.gateway.connections.order_entry import OrderEntry
+from perpmaker.gateway.connections.rest import ReadError, Rest
+from perpmaker.gateway.connections.socket import Socket, SocketOwner, SocketSettings
+from perpmaker.gateway.curve import is_native
+from perpmaker.gateway.dead_mans_switch import DeadMansSwitch
+from perpmaker.gateway.decode import frames
+from perpmaker.gateway.exchange_clock import ExchangeClock
+from perpmaker.gateway.execution import Execution, SigningDesk
+from perpmaker.gateway.fencing import MAX_CLOCK_OFFSET_MS, Fence
+from perpmaker.gateway.gap_keeper import keep_closed
+from perpmaker.gateway.key import KeyFileError, SigningKey, load_key
+from perpmaker.gateway.market_hub import MarketHub
+from perpmaker.gateway.measurements import Measurements
+from perpmaker.gateway.nonces import MAX_LEAD_MS, Nonces
+from perpmaker.gateway.reads import AccountReads
+from perpmaker.gateway.serving.account import AccountServicer
+from perpmaker.gateway.serving.execution import ExecutionServicer
+from perpmaker.gateway.serving.market_data import MarketDataServicer
+from perpmaker.gateway.serving.reference import ReferenceServicer
+from perpmaker.gateway.signing import SelfCheckError, Signer, measure_us, self_check
+from perpmaker.hyperliquid.networks import signing_source, ws_url
+from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+from perpmaker.proto.gateway.v1 import gateway_pb2_grpc
+from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
+
+COMPONENT = "gateway"
+_SLOW_SIGNATURE_US = 1_000
+_CLOCK_EVERY_S = 10.0
+_LIMITS_EVERY_S = 60.0
+_CLOCK_SAMPLES_AT_START = 3
+_EMPTY_BOOK_DEADLINE_S = 5.0
+
+_log = logs.get(__name__)
+
+
+def main(config_path: Path) -> None:
+    """Run the gateway until it is told to stop; ends the process."""
+    try:
+        part = load_part(config_path, GatewayPart)
+    except ConfigError as error:
+        raise SystemExit(f"perpmaker gateway: {error}") from error
+    service.run(COMPONENT, part.endpoint, lambda runtime: Gateway(part, runtime), account=part.account)
+
+
+def open_key(part: GatewayPart) -> SigningKey:
+    """Load the key of the account. Raises StartError."""
+    try:
+        return load_key(part.key_file, group_readable=part.key_file_group_readable)
+    except KeyFileError as error:
+        raise StartError(str(error)) from error
+
+
+class Gateway(Service):
+    """All parts of the gateway and their life."""
+
+    def __init__(self, part: GatewayPart, runtime: Runtime, clock: Clock | None = None) -> None:
+        """Raises StartError when the key cannot be used or signing does not work on this machine."""
+        self._part = part
+        self._runtime = runtime
+        self._clock = clock or SystemClock()
+        self._measurements = Measurements()
+        self._instruments: dict[str, InstrumentRules] = {}
+        self._changed = asyncio.Event()
+        self._account_changed = asyncio.Event()
+        self._switch_task: asyncio.Task[None] | None = None
+        self._fence = Fence()
+        settings = BudgetSettings(part.max_actions_per_minute, part.reserved_for_cancels_percent)
+        self._budgets = Budgets(settings, self._clock.monotonic_s())
+        self._exchange_clock = ExchangeClock(self._clock)
+        self._desk = self._open_desk()
+        self._rest = Rest(part.api_url, self._budgets, self._clock)
+        self._reads = AccountReads(self._rest, part.address, part.markets, self._exchange_clock)
+        self._switch = DeadMansSwitch(part.dead_mans_switch, self._desk, self._rest, self._exchange_clock)
+        self._entry = OrderEntry()
+        self._build_streams()
+        dispatch = Dispatch(self._entry, self._rest, self._clock, self._measurements, part.post_timeout_ms)
+        self._execution = Execution(
+            self._instruments,
+            self._desk,
+            self._entry,
+            dispatch,
+            self._budgets,
+            self._fence,
+            self._clock,
+            self._exchange_clock,
+            self._measurements,
+            part.expires_in_ms,
+        )
+
+    def _open_desk(self) -> SigningDesk:
+        try:
+            self_check()
+        except SelfCheckError as error:
+            raise StartError(str(error)) from error
+        signer = Signer(open_key(self._part), signing_source(self._part.network), self._part.vault_address)
+        median_us = measure_us(signer)
+        if not is_native() or median_us > _SLOW_SIGNATURE_US:
+            _log.warning(
+                "signing.slow", median_us=round(median_us), remedy="install the native library: pip install coincurve"
+            )
+        else:
+            _log.info("signing.measured", median_us=round(median_us))
+        metrics.SIGNER.labels(signer.address).set(1)
+        return SigningDesk(signer, Nonces(self._clock, 0), self._clock, self._measurements)
+
+    def _build_streams(self) -> None:
+        part = self._part
+        self._market_hub = MarketHub()
+        self._account_hub = AccountHub()
+        self._market_stream = MarketDataStream(
+            part.markets, part.address, self._market_hub, self._clock, part.feed_timeout_s, self._changed.set
+        )
+        self._account_stream = AccountStream(
+            part.address,
+            part.markets,
+            self._account_hub,
+            self._clock,
+            self._exchange_clock,
+            self._on_account_changed,
+            self._switch.fired,
+        )
+
+    def _on_account_changed(self) -> None:
+        self._account_changed.set()
+        self._changed.set()
+
+    def register(self, server: aio.Server) -> None:
+        """See Service."""
+        gateway_pb2_grpc.add_MarketDataServiceServicer_to_server(
+            MarketDataServicer(self._market_hub, self._part.markets), server
+        )
+        gateway_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(self._account_hub), server)
+        gateway_pb2_grpc.add_ExecutionServiceServicer_to_server(
+            ExecutionServicer(self._execution, self._fence, self._desk, self._rest), server
+        )
+        gateway_pb2_grpc.add_ReferenceServiceServicer_to_server(
+            ReferenceServicer(self._instruments, self._reads, self.status), server
+        )
+
+    async def start(self) -> None:
+        """See Service."""
+        for _ in range(_CLOCK_SAMPLES_AT_START):
+            await preflight.patiently(self._sample_clock)
+        await preflight.check_signer(self._part, self._desk.signer.address, self._rest, self._clock)
+        rules = await preflight.load_instruments(self._part, self._reads)
+        self._desk.nonces = Nonces(self._clock, await self._highest_nonce())
+        if self._desk.nonces.lead_ms() > MAX_LEAD_MS:
+            raise StartError(
+                "the highest nonce used is over a day ahead of this clock; correct the clock or change the API wallet"
+            )
+        for leverage in self._part.leverage:
+            if leverage.market in rules:
+                await preflight.set_leverage(leverage, rules[leverage.market], self._desk, self._rest, self._reads)
+        await preflight.patiently(self._read_limits)
+        # Filled last: until now every plan was refused for an unknown market.
+        self._instruments.update(rules)
+        self._spawn_all()
+
+    def _spawn_all(self) -> None:
+        part = self._part
+        url = ws_url(part.api_url)
+        settings = SocketSettings(url, part.ping_interval_s, part.idle_timeout_s)
+        owners: dict[str, SocketOwner] = {
+            "market_data": self._market_stream,
+            "account": self._account_stream,
+            "order_entry": self._entry,
+        }
+        for name, owner in owners.items():
+            socket = Socket(name, settings, owner, self._budgets, self._clock, random.Random())
+            self._spawn(socket.run(), name)
+        self._spawn(
+            keep_closed(self._account_hub, self._account_stream, self._account_changed, self._reads, self._clock),
+            "gaps",
+        )
+        self._spawn(self._every(_CLOCK_EVERY_S, self._sample_clock), "clock")
+        self._spawn(self._every(_LIMITS_EVERY_S, self._read_limits), "limits")
+        self._spawn(self._keep_readiness(), "readiness")
+        if part.dead_mans_switch.enabled:
+            self._switch_task = self._spawn(self._switch.run(), "dead-mans-switch")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return self._runtime.spawn(work, name=name)
+
+    async def _highest_nonce(self) -> int:
+        channel = rpc.connect(self._part.order_state_target)
+        stub = orderstate_pb2_grpc.OrdersServiceStub(channel)
+        try:
+            while True:
+                try:
+                    answer = await stub.GetHighestNonce(
+                        orderstate_pb2.GetHighestNonceRequest(), timeout=rpc.PLACE_DEADLINE_S
+                    )
+                except aio.AioRpcError as error:
+                    _log.info("nonces.waiting_for_order_state", code=error.code().name)
+                    await asyncio.sleep(0.2)
+                else:
+                    return int(answer.nonce)
+        finally:
+            await channel.close()
+
+    async def _every(self, seconds: float, work: Any) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except ReadError as error:
+                _log.warning("read.failed", read=error.kind, reason=error.reason)
+
+    async def _sample_clock(self) -> None:
+        await preflight.sample_clock(self._rest, self._clock, self._exchange_clock)
+        metrics.CLOCK_OFFSET.set(self._exchange_clock.offset_ms / 1000)
+        self._changed.set()
+
+    async def _read_limits(self) -> None:
+        limits = await self._rest.info(frames.USER_RATE_LIMIT, "userRateLimit", user=self._part.address)
+        self._budgets.address.observe(limits.n_requests_cap, limits.n_requests_used)
+        metrics.ADDRESS_LEFT.set(self._budgets.address.left)
+        used = self._budgets.ip_weight_used(self._clock.monotonic_s()) / self._budgets.ip_weight.capacity
+        metrics.RATE_LIMIT_USED.labels("ip_weight").set(used)
+
+    async def _keep_readiness(self) -> None:
+        while True:
+            self._changed.clear()
+            reason = self._not_ready_because()
+            await self._runtime.set_ready(not reason, reason)
+            entry = asyncio.create_task(self._entry.changed.wait())
+            other = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait((entry, other), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                entry.cancel()
+                other.cancel()
+            self._entry.changed.clear()
+
+    def _not_ready_because(self) -> str:
+        if not self._instruments:
+            return "starting"
+        if abs(self._exchange_clock.offset_ms) >= MAX_CLOCK_OFFSET_MS:
+            return f"clock is {self._exchange_clock.offset_ms} ms off the exchange's"
+        if not self._entry.is_connected:
+            return "order entry is not connected"
+        if not self._account_stream.is_complete:
+            return "account snapshot is not complete"
+        if not self._market_stream.is_complete:
+            return "market data is not subscribed"
+        return ""
+
+    def status(self) -> pb.GetStatusResponse:
+        """Condition of the gateway."""
+        reason = self._not_ready_because()
+        status = pb.GetStatusResponse(
+            ready=not reason,
+            reason=reason,
+            signer_address=self._desk.signer.address,
+            address_budget_left=self._budgets.address.left,
+            ip_weight_used=self._budgets.ip_weight_used(self._clock.monotonic_s()),
+            dead_man_deadline_ms=self._switch.deadline_ms,
+            dead_man_refusal=self._switch.refusal,
+            clock_offset_ms=self._exchange_clock.offset_ms,
+            highest_nonce=self._desk.nonces.highest,
+            dead_man_firings_left=self._switch.firings_left,
+        )
+        self._measurements.fill_in(status)
+        return status
+
+    async def stop(self) -> None:
+        """See Service."""
+        self._execution.shut_down()
+        if self._switch_task is not None:
+            self._switch_task.cancel()
+        try:
+            async with asyncio.timeout(_EMPTY_BOOK_DEADLINE_S):
+                await self._settle_switch()
+        except TimeoutError:
+            _log.warning("dead_mans_switch.left_armed", reason="exchange did not answer")
+        await self._rest.close()
+
+    async def _settle_switch(self) -> None:
+        try:
+            resting = (await self._reads.open_orders()).orders if self._switch.deadline_ms else []
+        except ReadError as error:
+            _log.warning("dead_mans_switch.left_armed", reason=error.reason)
+            return
+        if resting:
+            _log.warning("dead_mans_switch.left_armed", open_orders=len(resting))
+        else:
+            await self._switch.clear()

@@ -1,0 +1,195 @@
+"""The account socket: subscribes, turns frames into events, and opens a gap whenever something may have been missed.
+
+A frame that cannot be read is a gap too: what it said is unknown, so everything is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from perpmaker.common import logs
+from perpmaker.common.clock import Clock
+from perpmaker.common.decimals import NotADecimalError
+from perpmaker.gateway import metrics
+from perpmaker.gateway.account_hub import FILL_OVERLAP_MS, AccountHub, event
+from perpmaker.gateway.connections.socket import Link, LossReason
+from perpmaker.gateway.connections.subscriptions import CONFIRMATION, Pending, Subscription, subscribe_frame
+from perpmaker.gateway.decode import account as decode
+from perpmaker.gateway.decode import frames
+from perpmaker.gateway.exchange_clock import ExchangeClock
+from perpmaker.gateway.instruments import dexes_of
+from perpmaker.hyperliquid.statuses import StatusMeaning, meaning_of
+from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+
+PUSH_LAG_MS = 3_000
+"""How far a pushed snapshot was seen to lag the exchange."""
+
+_log = logs.get(__name__)
+
+
+class AccountStream:
+    """Owner of the account socket."""
+
+    def __init__(
+        self,
+        address: str,
+        markets: Sequence[str],
+        hub: AccountHub,
+        clock: Clock,
+        exchange_clock: ExchangeClock,
+        on_changed: Callable[[], None],
+        on_scheduled_cancel: Callable[[int], None],
+    ) -> None:
+        """`on_changed` is called when the stream becomes complete or is lost; `on_scheduled_cancel` with the exchange
+        time of an order that the dead man's switch cancelled."""
+        self._address = address.lower()
+        self._markets = tuple(markets)
+        self._dexes = dexes_of(markets)
+        self._hub = hub
+        self._clock = clock
+        self._exchange_clock = exchange_clock
+        self._on_changed = on_changed
+        self._on_scheduled_cancel = on_scheduled_cancel
+        self._pending: Pending | None = None
+        self._orders: dict[str, Sequence[frames.OrderWireInfo]] = {}
+        self._states: dict[str, frames.ClearinghouseWire] = {}
+        self._readers: dict[str, Callable[[bytes, int], None]] = {
+            "orderUpdates": self._order_updates,
+            "userFills": self._user_fills,
+            "openOrders": self._open_orders,
+            "clearinghouseState": self._clearinghouse,
+            "activeAssetData": self._active_asset_data,
+            "userFundings": self._fundings,
+            "userNonFundingLedgerUpdates": self._ledger,
+            "user": self._user_event,
+            "subscriptionResponse": self._confirmed,
+            "error": self._error,
+        }
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every subscription is confirmed and the first snapshots have arrived."""
+        return (
+            self._pending is not None
+            and self._pending.is_empty
+            and len(self._orders) == len(self._dexes)
+            and len(self._states) == len(self._dexes)
+        )
+
+    def _subscriptions(self) -> list[Subscription]:
+        user = self._address
+        wanted: list[Subscription] = [
+            {"type": kind, "user": user}
+            for kind in ("orderUpdates", "userFills", "userEvents", "userFundings", "userNonFundingLedgerUpdates")
+        ]
+        wanted += [
+            {"type": kind, "user": user, "dex": dex} if dex else {"type": kind, "user": user}
+            for dex in self._dexes
+            for kind in ("openOrders", "clearinghouseState")
+        ]
+        wanted.extend({"type": "activeAssetData", "user": user, "coin": market} for market in self._markets)
+        return wanted
+
+    async def opened(self, link: Link) -> None:
+        """See SocketOwner."""
+        wanted = self._subscriptions()
+        self._pending = Pending(wanted, self._clock.monotonic_s())
+        self._orders.clear()
+        self._states.clear()
+        for subscription in wanted:
+            await link.send(subscribe_frame(subscription))
+
+    def received(self, frame: bytes, receive_ns: int) -> None:
+        """See SocketOwner."""
+        try:
+            envelope = frames.FRAME.decode(frame)
+            reader = self._readers.get(envelope.channel)
+            if reader is None or envelope.data is None:
+                return
+            was_complete = self.is_complete
+            reader(bytes(envelope.data), receive_ns)
+        except (frames.DecodeError, NotADecimalError) as error:
+            metrics.BAD_FRAMES.labels("account", "decode").inc()
+            _log.error("account.bad_frame", error=str(error), size=len(frame))
+            self._hub.open_gap("bad_frame")
+            return
+        if self.is_complete and not was_complete:
+            self._on_changed()
+
+    def lost(self, reason: LossReason) -> None:
+        """See SocketOwner."""
+        if self._pending is not None:
+            self._pending = None
+            self._hub.open_gap(reason)
+            self._on_changed()
+
+    def verdict(self) -> LossReason | None:
+        """See SocketOwner."""
+        overdue = self._pending is not None and self._pending.is_overdue(self._clock.monotonic_s())
+        return "subscribe_failed" if overdue else None
+
+    def _confirmed(self, data: bytes, _receive_ns: int) -> None:
+        if self._pending is not None:
+            self._pending.confirm(CONFIRMATION.decode(data).subscription)
+
+    def _error(self, data: bytes, _receive_ns: int) -> None:
+        _log.warning("account.error_frame", text=frames.TEXT.decode(data))
+
+    def _order_updates(self, data: bytes, receive_ns: int) -> None:
+        for wire in frames.ORDER_UPDATES.decode(data):
+            if meaning_of(wire.status) is StatusMeaning.UNRECOGNIZED:
+                metrics.UNKNOWN_STATUSES.inc()
+                _log.warning("account.unrecognized_status", status=wire.status, oid=wire.order.oid)
+            if wire.status == "scheduledCancel":
+                self._on_scheduled_cancel(wire.status_timestamp)
+            update = decode.order_update_message(wire)
+            self._hub.publish(event(wire.order.coin, wire.status_timestamp, receive_ns, order_update=update))
+
+    def _user_fills(self, data: bytes, receive_ns: int) -> None:
+        message = frames.USER_FILLS.decode(data)
+        # The snapshot repeats thousands of old fills; gaps are closed by a read that says where it begins.
+        oldest_ms = self._exchange_clock.now_ms() - FILL_OVERLAP_MS if message.is_snapshot else 0
+        for wire in sorted(message.fills, key=lambda fill: fill.time):
+            if wire.time >= oldest_ms:
+                self._hub.publish(event(wire.coin, wire.time, receive_ns, fill=decode.fill_message(wire)))
+
+    def _open_orders(self, data: bytes, receive_ns: int) -> None:
+        message = frames.OPEN_ORDERS.decode(data)
+        self._orders[message.dex] = message.orders
+        if len(self._orders) < len(self._dexes):
+            return
+        as_of_ms = self._exchange_clock.at_least_ms() - PUSH_LAG_MS
+        everything = [order for orders in self._orders.values() for order in orders]
+        snapshot = pb.OpenOrders(orders=[decode.open_order_message(order) for order in everything], as_of_ms=as_of_ms)
+        self._hub.publish(event("", as_of_ms, receive_ns, open_orders=snapshot))
+
+    def _clearinghouse(self, data: bytes, receive_ns: int) -> None:
+        message = frames.CLEARINGHOUSE_FRAME.decode(data)
+        self._states[message.dex] = message.clearinghouse_state
+        if len(self._states) == len(self._dexes):
+            state = decode.account_message(self._states.values())
+            self._hub.publish(event("", state.exchange_time_ms, receive_ns, account=state))
+
+    def _active_asset_data(self, data: bytes, receive_ns: int) -> None:
+        message = frames.ACTIVE_ASSET_DATA.decode(data)
+        limits = decode.trade_limits_message(message)
+        self._hub.publish(event(message.coin, 0, receive_ns, trade_limits=limits))
+
+    def _fundings(self, data: bytes, receive_ns: int) -> None:
+        for wire in frames.USER_FUNDINGS.decode(data).fundings:
+            self._hub.publish(event(wire.coin, wire.time, receive_ns, funding=decode.funding_message(wire)))
+
+    def _ledger(self, data: bytes, receive_ns: int) -> None:
+        message = frames.LEDGER_UPDATES.decode(data)
+        if message.is_snapshot:  # history, already part of the equity that is read at start
+            return
+        for wire in message.non_funding_ledger_updates:
+            delta = decode.ledger_delta_message(wire, self._address)
+            self._hub.publish(event("", wire.time, receive_ns, ledger_delta=delta))
+
+    def _user_event(self, data: bytes, receive_ns: int) -> None:
+        message = frames.USER_EVENT.decode(data)
+        for cancel in message.non_user_cancel or ():
+            self._hub.publish(event(cancel.coin, 0, receive_ns, non_user_cancel=pb.NonUserCancel(oid=cancel.oid)))
+        if message.liquidation is not None:
+            self._hub.publish(event("", 0, receive_ns, liquidation=decode.liquidation_message(message.liquidation)))

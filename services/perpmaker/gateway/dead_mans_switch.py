@@ -1,0 +1,101 @@
+"""The exchange cancels everything when this process falls silent: `scheduleCancel`, pushed on by a heartbeat.
+
+Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
+on, slowly while nothing is armed; it is cleared only when told that the book is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+
+from perpmaker.api.parts import DeadMansSwitchPart
+from perpmaker.common import logs
+from perpmaker.gateway import metrics
+from perpmaker.gateway.connections.order_entry import Answered
+from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.exchange_clock import ExchangeClock
+from perpmaker.gateway.execution import SigningDesk
+from perpmaker.gateway.outcomes import Accepted, Malformed, Refused, read_answer
+from perpmaker.hyperliquid.wire import ScheduleCancelAction
+
+FIRINGS_PER_DAY = 10
+_REFUSED_PAUSE_S = 30.0
+_TIMEOUT_S = 3.0
+
+_log = logs.get(__name__)
+
+
+class DeadMansSwitch:
+    """Heartbeat and what the exchange said to it."""
+
+    def __init__(self, part: DeadMansSwitchPart, desk: SigningDesk, rest: Rest, exchange_clock: ExchangeClock) -> None:
+        self._part = part
+        self._desk = desk
+        self._rest = rest
+        self._clock = exchange_clock
+        self._deadline_ms = 0
+        self._firing_times: set[int] = set()
+        self.refusal = ""
+        """Why the exchange refuses; empty when it does not."""
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the exchange cancels everything, ms; 0 when not armed or already past."""
+        return self._deadline_ms if self._deadline_ms > self._clock.now_ms() else 0
+
+    @property
+    def firings_left(self) -> int:
+        """Firings left in the running UTC day, as far as seen from here."""
+        today = _utc_day(self._clock.now_ms())
+        return max(0, FIRINGS_PER_DAY - sum(_utc_day(time_ms) == today for time_ms in self._firing_times))
+
+    def fired(self, time_ms: int) -> None:
+        """An order was cancelled by the switch; orders of one firing share its time."""
+        if time_ms not in self._firing_times:
+            self._firing_times.add(time_ms)
+            _log.error("dead_mans_switch.fired", time_ms=time_ms, left_today=self.firings_left)
+            metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
+
+    async def run(self) -> None:
+        """Push the deadline on until cancelled."""
+        metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
+        while True:
+            await self.push()
+            is_hopeless = self.refusal and not self.deadline_ms
+            await asyncio.sleep(_REFUSED_PAUSE_S if is_hopeless else self._part.refresh_s)
+
+    async def push(self) -> None:
+        """Move the deadline to now + timeout."""
+        deadline_ms = self._clock.now_ms() + self._part.timeout_s * 1000
+        refusal = await self._schedule(ScheduleCancelAction(time=deadline_ms))
+        if refusal is None:
+            self._deadline_ms = deadline_ms
+        elif refusal != self.refusal:
+            _log.warning("dead_mans_switch.refused", text=refusal)
+        self.refusal = refusal or ""
+        metrics.DEADMAN_DEADLINE.set(self.deadline_ms / 1000)
+
+    async def clear(self) -> None:
+        """Withdraw the deadline; only when the book is empty."""
+        if self.deadline_ms and await self._schedule(ScheduleCancelAction()) is None:
+            self._deadline_ms = 0
+            metrics.DEADMAN_DEADLINE.set(0)
+
+    async def _schedule(self, action: ScheduleCancelAction) -> str | None:
+        if not self._rest.admit_action(1, is_cancel=False):
+            return "request budget exhausted"
+        result = await self._rest.exchange(self._desk.sign(action).body, _TIMEOUT_S)
+        if not isinstance(result, Answered):
+            return "no answer from the exchange"
+        match read_answer(result.payload):
+            case Accepted():
+                return None
+            case Refused(text):
+                return text
+            case Malformed():
+                return "malformed answer"
+
+
+def _utc_day(time_ms: int) -> datetime.date:
+    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).date()

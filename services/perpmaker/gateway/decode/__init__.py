@@ -1,0 +1,1 @@
+"""Exchange JSON to contract messages, exact to the eighth decimal and pure."""

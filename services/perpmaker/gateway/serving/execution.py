@@ -1,0 +1,95 @@
+"""ExecutionService: plans in, outcomes out, on one stream; and the calls that close and open the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpc import aio
+
+from perpmaker.common import logs
+from perpmaker.gateway.connections.order_entry import Answered
+from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.execution import Execution, SigningDesk
+from perpmaker.gateway.fencing import Fence
+from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
+from perpmaker.hyperliquid.rejections import is_duplicate_nonce
+from perpmaker.hyperliquid.wire import NoopAction
+from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
+
+_BURN_TIMEOUT_S = 2.0
+
+_log = logs.get(__name__)
+
+
+class ExecutionServicer(rpc.ExecutionServiceServicer):
+    """Order entry."""
+
+    def __init__(self, execution: Execution, fence: Fence, desk: SigningDesk, rest: Rest) -> None:
+        self._execution = execution
+        self._fence = fence
+        self._desk = desk
+        self._rest = rest
+
+    async def Execute(  # type: ignore[override]  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.ExecuteRequest], context: aio.ServicerContext[Any, Any]
+    ) -> None:
+        """See the contract."""
+        outbox: asyncio.Queue[pb.ExecuteResponse] = asyncio.Queue()
+
+        async def read() -> None:
+            async for request in request_iterator:
+                await self._execution.execute(request, outbox.put_nowait)
+
+        async def write() -> None:
+            while True:
+                await context.write(await outbox.get())
+
+        writer = asyncio.create_task(write(), name="execute-writer")
+        reader = asyncio.create_task(read(), name="execute-reader")
+        try:
+            # The caller ends the stream by ending its side; what is still open is then nobody's to be told.
+            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, aio.UsageError, aio.AioRpcError):
+                    await task
+
+    async def BurnNonce(  # noqa: N802
+        self, request: pb.BurnNonceRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.BurnNonceResponse:
+        """See the contract."""
+        signed = self._desk.sign(NoopAction(), nonce=request.nonce)
+        # A burn proves that an order cannot land, so it may use what is reserved for taking orders away.
+        self._rest.admit_action(1, is_cancel=True)
+        result = await self._rest.exchange(signed.body, _BURN_TIMEOUT_S)
+        answer = read_answer(result.payload) if isinstance(result, Answered) else None
+        match answer:
+            case Accepted():
+                outcome = pb.BURN_RESULT_BURNED
+            case Refused(text) if is_duplicate_nonce(text):
+                outcome = pb.BURN_RESULT_ALREADY_USED
+            case _:
+                outcome = pb.BURN_RESULT_UNKNOWN
+        _log.info("nonce.burn", nonce=request.nonce, result=pb.BurnResult.Name(outcome))
+        return pb.BurnNonceResponse(result=outcome)
+
+    async def Disarm(  # noqa: N802
+        self, request: pb.DisarmRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.DisarmResponse:
+        """See the contract."""
+        _log.warning("gate.disarmed", market=request.market or "all", reason=request.reason)
+        self._fence.disarm(request.market, request.reason)
+        return pb.DisarmResponse()
+
+    async def Arm(  # noqa: N802
+        self, request: pb.ArmRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ArmResponse:
+        """See the contract."""
+        _log.info("gate.armed", market=request.market or "all")
+        self._fence.arm(request.market)
+        return pb.ArmResponse()

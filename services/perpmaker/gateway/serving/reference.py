@@ -1,0 +1,88 @@
+"""ReferenceService: rules, exchange reads and the gateway's own condition."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+from grpc import aio
+
+from perpmaker.gateway.connections.rest import ReadError
+from perpmaker.gateway.reads import AccountReads
+from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
+
+T = TypeVar("T")
+
+
+class ReferenceServicer(rpc.ReferenceServiceServicer):
+    """Reads and status."""
+
+    def __init__(
+        self,
+        instruments: Mapping[str, InstrumentRules],
+        reads: AccountReads,
+        status: Callable[[], pb.GetStatusResponse],
+    ) -> None:
+        self._instruments = instruments
+        self._reads = reads
+        self._status = status
+
+    async def ListInstruments(  # noqa: N802
+        self, request: pb.ListInstrumentsRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListInstrumentsResponse:
+        """See the contract."""
+        if not self._instruments:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "instruments are not loaded yet")
+        return pb.ListInstrumentsResponse(
+            instruments=[
+                pb.Instrument(
+                    market=rules.market,
+                    asset_id=rules.asset_id,
+                    sz_decimals=rules.sz_decimals,
+                    max_leverage=rules.max_leverage,
+                    min_notional_e8=rules.min_notional_e8,
+                )
+                for rules in self._instruments.values()
+            ]
+        )
+
+    async def GetOrderStatus(  # noqa: N802
+        self, request: pb.GetOrderStatusRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetOrderStatusResponse:
+        """See the contract."""
+        return await _or_unavailable(context, self._reads.order_status(request.cloid or request.oid))
+
+    async def ListOpenOrders(  # noqa: N802
+        self, request: pb.ListOpenOrdersRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListOpenOrdersResponse:
+        """See the contract."""
+        return pb.ListOpenOrdersResponse(open_orders=await _or_unavailable(context, self._reads.open_orders()))
+
+    async def ListFills(  # noqa: N802
+        self, request: pb.ListFillsRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ListFillsResponse:
+        """See the contract."""
+        return pb.ListFillsResponse(fills=await _or_unavailable(context, self._reads.fills(request.since_ms)))
+
+    async def GetAccount(  # noqa: N802
+        self, request: pb.GetAccountRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetAccountResponse:
+        """See the contract."""
+        return pb.GetAccountResponse(account=await _or_unavailable(context, self._reads.account()))
+
+    async def GetStatus(  # noqa: N802
+        self, request: pb.GetStatusRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetStatusResponse:
+        """See the contract."""
+        return self._status()
+
+
+async def _or_unavailable(context: aio.ServicerContext[Any, Any], read: Awaitable[T]) -> T:
+    try:
+        return await read
+    except ReadError as error:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        raise

@@ -1,0 +1,199 @@
+"""Wallet of an account that lives on the simulated exchange: made, approved, and reduced to what trading needs.
+
+Guarantees: only the API wallet's key reaches the disk, readable by its owner alone; the master key is forgotten when
+this returns. Running it again changes nothing and checks that the exchange still knows the wallet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+
+from perpmaker.common.clock import SystemClock
+from perpmaker.gateway.decode import frames
+from perpmaker.gateway.key import load_key
+from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
+
+KEY_FILE = "agent.key"
+ACCOUNT_FILE = "account.json"
+AGENT_NAME = "perpmaker"
+_SIGNATURE_CHAIN_ID = 421614
+_TIMEOUT_S = 10.0
+_ATTEMPTS = 50
+_PAUSE_S = 0.1
+
+
+class WalletError(Exception):
+    """The wallet cannot be made or is not what the exchange knows; the text says what to do."""
+
+
+class SimulatedAccount(msgspec.Struct, frozen=True):
+    """Public facts of the account, as written next to the key."""
+
+    address: str
+    """The account: whose orders and positions these are."""
+    signer: str
+    """The API wallet that signs for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """Where the wallet lies."""
+
+    account: SimulatedAccount
+    key_file: Path
+
+
+def main(directory: Path, api_url: str) -> Wallet:
+    """Make the wallet in a directory, or check the one that is there. Raises WalletError, KeyFileError."""
+    return asyncio.run(prepare(directory, api_url))
+
+
+async def prepare(directory: Path, api_url: str) -> Wallet:
+    """The same from inside an event loop."""
+    account = _load(directory)
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, headers={"Content-Type": "application/json"}) as session:
+        exchange = _Exchange(session, api_url.rstrip("/"))
+        if account is None:
+            master, agent = _new_account(), _new_account()
+            account = SimulatedAccount(address=master.address.lower(), signer=agent.address.lower())
+            await exchange.approve(master, account.signer)
+            _save(directory, agent, account)
+        await _check_role(exchange, account)
+    return Wallet(account, directory / KEY_FILE)
+
+
+def _load(directory: Path) -> SimulatedAccount | None:
+    account_file = directory / ACCOUNT_FILE
+    if not account_file.exists():
+        return None
+    try:
+        account = msgspec.json.decode(account_file.read_bytes(), type=SimulatedAccount)
+    except msgspec.DecodeError as error:
+        raise WalletError(f"{account_file} is damaged ({error}); delete {directory} to begin anew") from error
+    if load_key(directory / KEY_FILE).address != account.signer:
+        raise WalletError(f"{KEY_FILE} is not the key of {account.signer}; delete {directory} to begin anew")
+    return account
+
+
+def _save(directory: Path, agent: LocalAccount, account: SimulatedAccount) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    # The account file is written last: its presence says that the key beside it is approved.
+    _write(directory / KEY_FILE, agent.key.hex().encode() + b"\n", 0o600)
+    _write(directory / ACCOUNT_FILE, msgspec.json.encode(account) + b"\n", 0o644)
+
+
+async def _check_role(exchange: _Exchange, account: SimulatedAccount) -> None:
+    role = await exchange.role(account.signer)
+    if role.role != "agent" or (role.data or {}).get("user", "").lower() != account.address:
+        raise WalletError(
+            f"the exchange does not know {account.signer} as API wallet of {account.address} (it says: {role.role});"
+            " was the simulated exchange started afresh? delete the wallet's directory to begin anew"
+        )
+
+
+class _Exchange:
+    """The two requests this file needs."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    async def _post(self, path: str, body: object) -> bytes:
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with self._session.post(self._base + path, data=msgspec.json.encode(body)) as response:
+                    return await response.read()
+            except aiohttp.ClientConnectorError as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise WalletError(f"no exchange at {self._base}: {error}; start the venue first") from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise WalletError(f"exchange at {self._base} did not answer: {error!r}") from error
+            await asyncio.sleep(_PAUSE_S)
+        raise AssertionError("unreachable")
+
+    async def role(self, address: str) -> frames.UserRoleWire:
+        """What the exchange knows an address as."""
+        payload = await self._post("/info", {"type": "userRole", "user": address})
+        try:
+            return frames.USER_ROLE.decode(payload)
+        except frames.DecodeError as error:
+            raise WalletError(f"unreadable answer of userRole: {error}") from error
+
+    async def approve(self, master: LocalAccount, agent_address: str) -> None:
+        """Approve an API wallet with the master's signature over readable typed data."""
+        nonce = SystemClock().now_ms()
+        message = {
+            "hyperliquidChain": "Testnet",
+            "agentAddress": agent_address,
+            "agentName": AGENT_NAME,
+            "nonce": nonce,
+        }
+        action = {"type": "approveAgent", "signatureChainId": hex(_SIGNATURE_CHAIN_ID), **message}
+        signed = master.sign_message(encode_typed_data(full_message=_typed_data(message)))
+        envelope = {
+            "action": action,
+            "nonce": nonce,
+            "signature": {"r": f"0x{signed.r:064x}", "s": f"0x{signed.s:064x}", "v": signed.v},
+        }
+        match read_answer(await self._post("/exchange", envelope)):
+            case Accepted():
+                return
+            case Refused(text):
+                raise WalletError(f"the exchange refused the API wallet: {text}")
+            case _:
+                raise WalletError("the exchange's answer to approveAgent cannot be read")
+
+
+def _typed_data(message: dict[str, object]) -> dict[str, object]:
+    return {
+        "domain": {
+            "name": "HyperliquidSignTransaction",
+            "version": "1",
+            "chainId": _SIGNATURE_CHAIN_ID,
+            "verifyingContract": "0x0000000000000000000000000000000000000000",
+        },
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            "HyperliquidTransaction:ApproveAgent": [
+                {"name": "hyperliquidChain", "type": "string"},
+                {"name": "agentAddress", "type": "address"},
+                {"name": "agentName", "type": "string"},
+                {"name": "nonce", "type": "uint64"},
+            ],
+        },
+        "primaryType": "HyperliquidTransaction:ApproveAgent",
+        "message": message,
+    }
+
+
+def _new_account() -> LocalAccount:
+    account: LocalAccount = Account.from_key(secrets.token_bytes(32))
+    return account
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a whole file or none; it never exists with wider permissions than asked for."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
