@@ -46,7 +46,7 @@ def kind_violations(document: Document) -> list[Violation]:
                 f"write apiVersion: {API_VERSION}, or keep other objects out of these files",
             )
         )
-    if content.get("kind") not in KINDS:
+    if content.get("kind") not in list(KINDS):
         found.append(
             violation(
                 document,

@@ -15,7 +15,12 @@ import yaml
 from perpmaker.api.violations import Violation, show
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_MAX_NODES = 100_000
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class _TooLargeError(ValueError):
+    """Aliases make the document endless or absurdly large."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -87,6 +92,7 @@ def read_documents(file: Path) -> tuple[list[Document], list[Violation]]:
             while loader.check_node():
                 node = loader.get_node()
                 assert node is not None  # noqa: S101  (check_node said so)
+                _require_finite(node)
                 violations += [_duplicate_key(file, key) for key in _keys_written_twice(node)]
                 documents.append(Document(str(file), _content(node), node))
         finally:
@@ -102,6 +108,31 @@ def _content(node: yaml.Node) -> Any:
         return constructor.construct_document(node)
     finally:
         constructor.dispose()
+
+
+def _require_finite(root: yaml.Node) -> None:
+    """Raises _TooLargeError when following aliases never ends or yields more than `_MAX_NODES` values."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in sizes:
+            known = sizes[id(node)]
+            if known is None:
+                raise _TooLargeError("an alias inside the value that it names")
+            return known
+        sizes[id(node)] = None
+        children: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            children = node.value
+        elif isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        total = 1 + sum(size(child) for child in children)
+        if total > _MAX_NODES:
+            raise _TooLargeError(f"more than {_MAX_NODES} values")
+        sizes[id(node)] = total
+        return total
+
+    size(root)
 
 
 def _keys_written_twice(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
@@ -138,14 +169,17 @@ def _duplicate_key(file: Path, key: yaml.ScalarNode) -> Violation:
 
 def _syntax(file: Path, error: Exception) -> Violation:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if isinstance(error, RecursionError):
+        problem = "nested too deeply"
+    else:
+        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
     return Violation(
         file=str(file),
         line=mark.line + 1 if mark else None,
         kind="",
         name="",
         path="",
-        value=show(str(problem)),
+        value=show(problem),
         rule="valid YAML",
         remedy="check indentation, colons and quotes around this line",
     )

@@ -67,7 +67,7 @@ class _Orders(OrdersServiceServicer):
             to=OrderState.ORDER_STATE_UNKNOWN,
             event="answer_lost",
             evidence="socket closed",
-            **{"from": OrderState.ORDER_STATE_PENDING},  # type: ignore[arg-type]
+            **{"from": OrderState.ORDER_STATE_PENDING},
         )
         return ExplainResponse(
             order=Order(
@@ -87,8 +87,8 @@ class _Orders(OrdersServiceServicer):
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     address = f"unix:{tmp_path_factory.mktemp('s')}/x.sock"
     server = grpc.server(ThreadPoolExecutor(2))
-    add_RiskServiceServicer_to_server(_Risk(), server)  # type: ignore[no-untyped-call]
-    add_OrdersServiceServicer_to_server(_Orders(), server)  # type: ignore[no-untyped-call]
+    add_RiskServiceServicer_to_server(_Risk(), server)  # type: ignore[abstract]
+    add_OrdersServiceServicer_to_server(_Orders(), server)  # type: ignore[abstract]
     server.add_insecure_port(address)
     server.start()
     yield address
