@@ -112,9 +112,15 @@ def simulated_wallet(
     api_url: Annotated[str, typer.Option(help="REST address of the simulated exchange.")],
 ) -> None:
     """Make a funded account with an approved API wallet on a simulated exchange."""
-    from perpmaker.gateway.simulated_wallet import main
+    from perpmaker.gateway.key import KeyFileError
+    from perpmaker.gateway.simulated_wallet import WalletError, main
 
-    main(dir_, api_url)
+    try:
+        wallet = main(dir_, api_url)
+    except (WalletError, KeyFileError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(wallet.account.address)
 
 
 def _run(main: Callable[[Path], None], config: Path) -> None:

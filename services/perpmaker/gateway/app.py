@@ -18,7 +18,7 @@ from grpc import aio
 from perpmaker.api.parts import GatewayPart
 from perpmaker.common import logs, rpc, service
 from perpmaker.common.clock import Clock, SystemClock
-from perpmaker.common.config import ConfigError, load_part
+from perpmaker.common.config import load_part
 from perpmaker.common.service import Runtime, Service, StartError
 from perpmaker.gateway import metrics, preflight
 from perpmaker.gateway.account_hub import AccountHub
@@ -63,11 +63,8 @@ _log = logs.get(__name__)
 
 
 def main(config_path: Path) -> None:
-    """Run the gateway until it is told to stop; ends the process."""
-    try:
-        part = load_part(config_path, GatewayPart)
-    except ConfigError as error:
-        raise SystemExit(f"perpmaker gateway: {error}") from error
+    """Run the gateway until it is told to stop. Raises ConfigError; ends the process otherwise."""
+    part = load_part(config_path, GatewayPart)
     service.run(COMPONENT, part.endpoint, lambda runtime: Gateway(part, runtime), account=part.account)
 
 
