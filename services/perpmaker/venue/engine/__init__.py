@@ -1,0 +1,1 @@
+"""The pure exchange: exact integers, no sockets, no clock, deterministic."""

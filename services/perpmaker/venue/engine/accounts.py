@@ -1,0 +1,186 @@
+"""An account's money, positions, orders and memory.
+
+`raw_e8` is cash with the cost of positions taken out (the exchange's `totalRawUsd`): buying lowers it, selling
+raises it, fees lower it. So the sum over all accounts plus fees plus funding residue is what was deposited.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from perpmaker.venue.engine.orders import Order
+from perpmaker.venue.units import E8, notional_e8, scaled
+
+RECORDS_KEPT = 2_000
+FILLS_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class Position:
+    """A signed position and what it cost. `cost_quote_e8` has the sign of the size."""
+
+    szi_e8: int = 0
+    cost_quote_e8: int = 0
+    funding_all_time_e8: int = 0
+    funding_since_open_e8: int = 0
+    funding_since_change_e8: int = 0
+
+    @property
+    def entry_px_e8(self) -> int:
+        return self.cost_quote_e8 * E8 // self.szi_e8 if self.szi_e8 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One side of one trade, as the owner of that side sees it."""
+
+    address: str
+    asset: int
+    px_e8: int
+    sz_e8: int
+    is_buy: bool
+    time_ms: int
+    start_position_e8: int
+    direction: str
+    closed_pnl_e8: int
+    fee_e8: int
+    oid: int
+    cloid: str | None
+    crossed: bool
+    tid: int
+    tx_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """One account's hourly settlement; `quote_e8` is negative when it paid."""
+
+    address: str
+    asset: int
+    time_ms: int
+    quote_e8: int
+    szi_e8: int
+    rate_e10: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    address: str
+    time_ms: int
+    quote_e8: int
+    tx_hash: str
+
+
+@dataclass(slots=True)
+class Exposure:
+    """Resting orders of one market that would increase the position, by side (value at their own price)."""
+
+    buy_quote_e8: int = 0
+    sell_quote_e8: int = 0
+
+
+class Account:
+    """Everything the venue knows about one address. House accounts never run out of margin."""
+
+    __slots__ = (
+        "address",
+        "cancel_at_ms",
+        "cancel_fired_day",
+        "cancel_fired_today",
+        "cloids",
+        "exposures",
+        "fills",
+        "funding",
+        "is_house",
+        "ledger",
+        "leverage",
+        "open_orders",
+        "positions",
+        "raw_e8",
+        "records",
+        "requests",
+        "volume_e8",
+    )
+
+    def __init__(self, address: str, *, is_house: bool = False) -> None:
+        self.address = address
+        self.is_house = is_house
+        self.raw_e8 = 0
+        self.positions: dict[int, Position] = {}
+        self.exposures: dict[int, Exposure] = {}
+        self.leverage: dict[int, int] = {}
+        self.open_orders: dict[int, Order] = {}
+        self.records: OrderedDict[int, Order] = OrderedDict()
+        self.cloids: dict[str, int] = {}
+        self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
+        self.funding: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
+        self.ledger: list[Deposit] = []
+        self.volume_e8 = 0
+        self.requests = 0
+        self.cancel_at_ms: int | None = None
+        self.cancel_fired_day = 0
+        self.cancel_fired_today = 0
+
+    def position(self, asset: int) -> Position:
+        return self.positions.setdefault(asset, Position())
+
+    def szi_e8(self, asset: int) -> int:
+        return position.szi_e8 if (position := self.positions.get(asset)) else 0
+
+    def exposure(self, asset: int) -> Exposure:
+        return self.exposures.setdefault(asset, Exposure())
+
+    def remember(self, order: Order) -> None:
+        """File an order under its oid and cloid; the oldest ended records make room for new ones."""
+        self.records[order.oid] = order
+        if order.cloid is not None:
+            self.cloids[order.cloid] = order.oid
+        if len(self.records) - len(self.open_orders) > RECORDS_KEPT:
+            self._forget_oldest_ended()
+
+    def _forget_oldest_ended(self) -> None:
+        oldest = next((o for o in self.records.values() if not o.is_open), None)
+        if oldest is None:
+            return
+        del self.records[oldest.oid]
+        if oldest.cloid is not None and self.cloids.get(oldest.cloid) == oldest.oid:
+            del self.cloids[oldest.cloid]
+
+    def find(self, reference: int | str) -> Order | None:
+        """A remembered order by oid, or the latest one by cloid."""
+        oid = self.cloids.get(reference) if isinstance(reference, str) else reference
+        return self.records.get(oid) if oid is not None else None
+
+    def reserve(self, order: Order, sz_e8: int) -> None:
+        """Add (or with a negative size release) what a resting order may still execute."""
+        if order.reduce_only:
+            return
+        exposure = self.exposure(order.asset)
+        value = notional_e8(order.px_e8, sz_e8) if sz_e8 >= 0 else -notional_e8(order.px_e8, -sz_e8)
+        if order.is_buy:
+            exposure.buy_quote_e8 += value
+        else:
+            exposure.sell_quote_e8 += value
+
+    def trade(self, asset: int, *, is_buy: bool, sz_e8: int, quote_e8: int, fee_e8: int) -> int:
+        """Book one execution: money, position, volume. Returns realised P&L before fees."""
+        signed_sz, signed_quote = (sz_e8, quote_e8) if is_buy else (-sz_e8, -quote_e8)
+        self.raw_e8 -= signed_quote + fee_e8
+        self.volume_e8 += quote_e8
+        position = self.position(asset)
+        before, after = position.szi_e8, position.szi_e8 + signed_sz
+        position.funding_since_change_e8 = 0
+        position.szi_e8 = after
+        if before == 0 or (before > 0) == is_buy:
+            position.cost_quote_e8 += signed_quote
+            return 0
+        if (after > 0) == (before > 0) and after != 0:
+            closed_cost = scaled(position.cost_quote_e8, sz_e8, abs(before))
+            position.cost_quote_e8 -= closed_cost
+            return -signed_quote - closed_cost
+        closing_quote = scaled(signed_quote, abs(before), sz_e8)
+        realised = -closing_quote - position.cost_quote_e8
+        position.cost_quote_e8 = signed_quote - closing_quote
+        position.funding_since_open_e8 = 0
+        return realised

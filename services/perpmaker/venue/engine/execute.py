@@ -1,0 +1,213 @@
+"""What an admitted action does, and what the exchange answers to it.
+
+Answers are the values inside `/exchange` responses: `Ok` with a response object, or `Err` with a text. Items of a
+batch are judged one by one, each seeing the effects of those before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from perpmaker.venue.engine import margin
+from perpmaker.venue.engine.accounts import Account
+from perpmaker.venue.engine.actions import (
+    Action,
+    ApproveAgent,
+    CancelOrders,
+    Modification,
+    ModifyOrders,
+    Noop,
+    PlaceOrders,
+    ScheduleCancel,
+    UpdateLeverage,
+)
+from perpmaker.venue.engine.agents import Agents
+from perpmaker.venue.engine.matching import Executed, Outcome, Refused, Resting, place
+from perpmaker.venue.engine.orders import NewOrder, Order, Status, Tif
+from perpmaker.venue.engine.resting import drop
+from perpmaker.venue.engine.state import State
+from perpmaker.venue.engine.static_checks import static_error, unknown_asset
+from perpmaker.venue.units import E8, canonical_e8, shown_e8
+
+_GONE = "Order was never placed, already canceled, or filled."
+_NOT_MODIFIABLE = "Cannot modify canceled or filled order"
+_DAY_MS = 86_400_000
+_MIN_SCHEDULE_AHEAD_MS = 5_000
+_SCHEDULED_PER_DAY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """`response` of `{"status": "ok"}`."""
+
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Err:
+    """`response` of `{"status": "err"}`."""
+
+    text: str
+
+
+Answer = Ok | Err
+_DEFAULT = Ok({"type": "default"})
+
+
+def execute(state: State, agents: Agents, account: Account, action: Action) -> Answer:
+    """Run one admitted action for an account."""
+    match action:
+        case PlaceOrders(orders):
+            return _place_all(state, account, orders)
+        case CancelOrders(targets):
+            return _statuses("cancel", [_cancel(state, account, *target) for target in targets])
+        case ModifyOrders():
+            return _modify_all(state, account, action)
+        case ScheduleCancel(time_ms):
+            return _schedule_cancel(state, account, time_ms)
+        case UpdateLeverage():
+            return _update_leverage(state, account, action)
+        case Noop():
+            return _DEFAULT
+        case ApproveAgent(agent, name):
+            refusal = agents.approve(account.address, agent, name, state.now_ms)
+            return _DEFAULT if refusal is None else Err(refusal)
+        case _:
+            assert_never(action)
+
+
+def _statuses(kind: str, statuses: list[Any]) -> Ok:
+    return Ok({"type": kind, "data": {"statuses": statuses}})
+
+
+def _place_all(state: State, account: Account, orders: tuple[NewOrder, ...]) -> Answer:
+    if not orders:
+        return _statuses("order", [{"error": "Orders are empty."}])
+    if text := unknown_asset(state, (order.asset for order in orders)):
+        return Err(text)
+    if text := static_error(state, orders):
+        return _statuses("order", [{"error": text}])
+    return _statuses("order", [_status_of(state, place(state, account, order)) for order in orders])
+
+
+def _status_of(state: State, outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Refused(text):
+            return {"error": text}
+        case Resting(order):
+            return {"resting": _ids(order)}
+        case Executed(order, total, average):
+            unit = 10 ** (8 - state.markets[order.asset].px_decimals)
+            shown = {"totalSz": canonical_e8(total), "avgPx": shown_e8(average // unit * unit)}
+            return {"filled": shown | _ids(order)}
+        case _:
+            assert_never(outcome)
+
+
+def _ids(order: Order) -> dict[str, Any]:
+    return {"oid": order.oid} if order.cloid is None else {"oid": order.oid, "cloid": order.cloid}
+
+
+def _open_order(account: Account, asset: int, target: int | str) -> Order | None:
+    """An order that still rests, by oid or cloid; a wrong asset for a right id is no match."""
+    if isinstance(target, int):
+        order = account.open_orders.get(target)
+    else:
+        order = next((o for o in reversed(account.open_orders.values()) if o.cloid == target), None)
+    return order if order is not None and order.asset == asset else None
+
+
+def _cancel(state: State, account: Account, asset: int, target: int | str) -> Any:
+    order = _open_order(account, asset, target)
+    if order is None:
+        return {"error": f"{_GONE} asset={asset}"}
+    drop(state, order, Status.CANCELED)
+    return "success"
+
+
+def _modify_all(state: State, account: Account, action: ModifyOrders) -> Answer:
+    orders = [item.order for item in action.items]
+    if text := unknown_asset(state, (order.asset for order in orders)):
+        return Err(text)
+    if not orders:
+        return _statuses("order", [{"error": "Orders are empty."}])
+    text = static_error(state, orders) or (None if action.always_place else _taking_replacement(orders))
+    if text:
+        return Err(text) if action.is_single else _statuses("order", [{"error": text}])
+    statuses = [_modify(state, account, item, always_place=action.always_place) for item in action.items]
+    if not action.is_single:
+        return _statuses("order", statuses)
+    return Err(statuses[0]["error"]) if "error" in statuses[0] else _DEFAULT
+
+
+def _taking_replacement(orders: list[NewOrder]) -> str | None:
+    if all(order.tif.may_rest for order in orders):
+        return None
+    return "Replacement order must be Alo or non-executable Gtc unless always_place is set"
+
+
+def _modify(state: State, account: Account, item: Modification, *, always_place: bool) -> dict[str, Any]:
+    """Cancel, then place. When the placement fails the old order is gone all the same."""
+    old = _open_order(account, item.order.asset, item.target)
+    if old is None and not always_place:
+        return {"error": _NOT_MODIFIABLE}
+    if old is not None:
+        drop(state, old, Status.CANCELED)
+    # Without always_place the exchange turns a GTC replacement into post-only.
+    wanted = item.order if always_place else replace(item.order, tif=Tif.ALO)
+    outcome = place(state, account, wanted)
+    if isinstance(outcome, Refused):
+        return {"error": f"Error placing new order during modify: {outcome.text}"}
+    return _status_of(state, outcome)
+
+
+def _schedule_cancel(state: State, account: Account, time_ms: int | None) -> Answer:
+    required = state.rules.schedule_cancel_volume_e8
+    if account.volume_e8 < required:
+        prefix = "Cannot set scheduled cancel time until enough volume traded."
+        return Err(f"{prefix} Required: ${required // E8}. Traded: ${canonical_e8(account.volume_e8)}")
+    if time_ms is None:
+        account.cancel_at_ms = None
+        return _DEFAULT
+    if time_ms < state.now_ms + _MIN_SCHEDULE_AHEAD_MS:
+        return Err("Scheduled cancel time must be at least 5 seconds from now.")
+    if _fired_today(state, account) >= _SCHEDULED_PER_DAY:
+        return Err("Cannot set scheduled cancel time: triggered 10 times today.")
+    account.cancel_at_ms = time_ms
+    return _DEFAULT
+
+
+def _fired_today(state: State, account: Account) -> int:
+    today = state.now_ms // _DAY_MS
+    if account.cancel_fired_day != today:
+        account.cancel_fired_day, account.cancel_fired_today = today, 0
+    return account.cancel_fired_today
+
+
+def fire_scheduled_cancels(state: State) -> None:
+    """Cancel everything of each account whose dead man's switch has run out. It fires once."""
+    for account in state.accounts.values():
+        if account.cancel_at_ms is None or state.now_ms < account.cancel_at_ms:
+            continue
+        account.cancel_at_ms = None
+        account.cancel_fired_today = _fired_today(state, account) + 1
+        for order in list(account.open_orders.values()):
+            drop(state, order, Status.SCHEDULED_CANCEL)
+
+
+def _update_leverage(state: State, account: Account, action: UpdateLeverage) -> Answer:
+    if text := unknown_asset(state, (action.asset,)):
+        return Err(text)
+    market = state.markets[action.asset]
+    if not action.is_cross:
+        return Err("Isolated margin is not available on this venue.")
+    long, short = margin.exposure_e8(state, account, market.asset)
+    if not 1 <= action.leverage <= market.tier_max_leverage(max(long, short, 0)):
+        return Err("Invalid leverage value.")
+    before = margin.leverage_of(account, market)
+    account.leverage[market.asset] = action.leverage
+    if action.leverage < before and margin.equity_e8(state, account) < margin.reserved_e8(state, account):
+        account.leverage[market.asset] = before
+        return Err("Insufficient margin to change leverage.")
+    return _DEFAULT

@@ -1,0 +1,32 @@
+"""Hourly funding: longs pay shorts the rate times the oracle value of the position.
+
+Each payment is truncated to six decimals; what truncation leaves over is kept in `funding_residue_e8`, so that
+money is neither made nor lost.
+"""
+
+from __future__ import annotations
+
+from perpmaker.venue.engine.accounts import FundingPayment
+from perpmaker.venue.engine.state import State
+from perpmaker.venue.units import E8, scaled, truncate_e6
+
+
+def settle_funding(state: State) -> None:
+    """Pay the accrued rate of every market between all holders, then start a new averaging window."""
+    for market, marks in zip(state.markets, state.marks, strict=True):
+        rate = marks.funding_rate_e10()
+        marks.restart_premium()
+        for account in state.accounts.values():
+            position = account.positions.get(market.asset)
+            if position is None or not position.szi_e8:
+                continue
+            value = scaled(position.szi_e8, marks.oracle_px_e8, E8)
+            paid = truncate_e6(scaled(value, rate, 10**10))
+            account.raw_e8 -= paid
+            state.funding_residue_e8 += paid
+            position.funding_all_time_e8 += paid
+            position.funding_since_open_e8 += paid
+            position.funding_since_change_e8 += paid
+            payment = FundingPayment(account.address, market.asset, state.now_ms, -paid, position.szi_e8, rate)
+            account.funding.append(payment)
+            state.events.funding.append(payment)

@@ -1,0 +1,53 @@
+"""What must be true of the venue between any two actions, and a digest to compare two runs by."""
+
+from __future__ import annotations
+
+import hashlib
+
+from perpmaker.venue.engine.state import State
+
+
+def violations(state: State) -> list[str]:
+    """Every broken promise in words; empty when the books add up."""
+    found: list[str] = []
+    for market in state.markets:
+        net = sum(account.szi_e8(market.asset) for account in state.accounts.values())
+        if net:
+            found.append(f"positions of {market.coin} add up to {net}")
+        book = state.book(market.asset)
+        bid, ask = book.best_bid(), book.best_ask()
+        if bid is not None and ask is not None and bid >= ask:
+            found.append(f"book of {market.coin} is crossed at {bid} and {ask}")
+    money = sum(a.raw_e8 for a in state.accounts.values()) + state.fees_e8 + state.funding_residue_e8
+    if money != state.deposits_e8:
+        found.append(f"cash, fees and funding come to {money}, deposits were {state.deposits_e8}")
+    resting = {oid for book in state.books for side in (book.bids, book.asks) for level in side for oid in level.queue}
+    opened = {oid for account in state.accounts.values() for oid in account.open_orders}
+    recorded = {o.oid for account in state.accounts.values() for o in account.records.values() if o.is_open}
+    if not resting == opened == recorded:
+        found.append(f"orders in books, open and in records differ: {resting ^ opened | opened ^ recorded}")
+    found += [f"level total wrong in {m.coin}" for m in state.markets if not _levels_add_up(state, m.asset)]
+    return found
+
+
+def _levels_add_up(state: State, asset: int) -> bool:
+    book = state.book(asset)
+    return all(
+        level.sz_e8 == sum(order.sz_e8 for order in level.queue.values()) and level.sz_e8 > 0
+        for side in (book.bids, book.asks)
+        for level in side
+    )
+
+
+def state_hash(state: State) -> str:
+    """A digest of money, positions, orders and prices: equal for equal histories."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((state.now_ms, state.next_oid, state.fees_e8, state.funding_residue_e8)).encode())
+    for marks in state.marks:
+        digest.update(repr((marks.oracle_px_e8, marks.mark_px_e8, marks.last_px_e8)).encode())
+    for address in sorted(state.accounts):
+        account = state.accounts[address]
+        sizes = sorted((asset, p.szi_e8, p.cost_quote_e8) for asset, p in account.positions.items())
+        orders = [(o.oid, o.px_e8, o.sz_e8, o.status) for o in account.records.values()]
+        digest.update(repr((address, account.raw_e8, sizes, orders)).encode())
+    return digest.hexdigest()

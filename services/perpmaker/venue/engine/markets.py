@@ -1,0 +1,130 @@
+"""The listed markets and the rules a price or a size must obey before the engine looks at it.
+
+A price has at most five significant figures and at most `6 - sz_decimals` decimals; whole prices are always
+legal. A size is a multiple of `10^-sz_decimals`. Margin tiers cap leverage by position value.
+Source: Hyperliquid documentation, "Tick and lot size" and "Margin tiers".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perpmaker.venue.units import E8
+
+_MAX_DECIMALS = 6
+_FIGURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """From this position value (quote, 1e8) on, leverage is at most `max_leverage`."""
+
+    lower_bound_e8: int
+    max_leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One perpetual. `asset` is its index in the universe and the integer used in actions."""
+
+    asset: int
+    coin: str
+    sz_decimals: int
+    margin_table_id: int
+    tiers: tuple[Tier, ...]
+    start_px_e8: int
+    impact_notional_e8: int
+
+    @property
+    def lot_e8(self) -> int:
+        return int(10 ** (8 - self.sz_decimals))
+
+    @property
+    def max_leverage(self) -> int:
+        return self.tiers[0].max_leverage
+
+    @property
+    def px_decimals(self) -> int:
+        """Most decimals any price of this market may have."""
+        return _MAX_DECIMALS - self.sz_decimals
+
+    def is_on_lot(self, sz_e8: int) -> bool:
+        return sz_e8 % self.lot_e8 == 0
+
+    def is_on_tick(self, px_e8: int) -> bool:
+        return px_e8 % self.tick_e8(px_e8) == 0
+
+    def tick_e8(self, px_e8: int) -> int:
+        """Smallest legal step at this price (it grows tenfold at each power of ten)."""
+        digits = len(str(px_e8))  # a price of 1.0 has nine digits at scale 1e8
+        by_figures = 10 ** max(digits - _FIGURES, 0)
+        by_decimals = 10 ** (8 - self.px_decimals)
+        return int(min(max(by_figures, by_decimals), E8))
+
+    def round_px(self, px_e8: int, *, up: bool) -> int:
+        """Nearest legal price at or beyond `px_e8` in the given direction."""
+        tick = self.tick_e8(px_e8)
+        floor = px_e8 // tick * tick
+        return floor + tick if up and floor != px_e8 else floor
+
+    def floor_sz(self, sz_e8: int) -> int:
+        return sz_e8 // self.lot_e8 * self.lot_e8
+
+    def tier_max_leverage(self, position_value_e8: int) -> int:
+        """Leverage allowed for a position of this value."""
+        return next(t.max_leverage for t in reversed(self.tiers) if position_value_e8 >= t.lower_bound_e8)
+
+    def maintenance_margin(self, position_value_e8: int) -> int:
+        """Maintenance margin with tier deductions: `value * rate - deduction`, rate `1 / (2 * leverage)`."""
+        deduction = 0
+        previous: Tier | None = None
+        margin = 0
+        for tier in self.tiers:
+            if previous is not None and position_value_e8 < tier.lower_bound_e8:
+                break
+            if previous is not None:
+                step = tier.lower_bound_e8 // (2 * tier.max_leverage)
+                deduction += step - tier.lower_bound_e8 // (2 * previous.max_leverage)
+            margin = position_value_e8 // (2 * tier.max_leverage) - deduction
+            previous = tier
+        return margin
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    sz_decimals: int
+    margin_table_id: int
+    tiers: tuple[tuple[int, int], ...]
+    start_px: int
+    impact_notional: int
+
+
+_LISTINGS = {
+    "BTC": _Listing(5, 56, ((0, 40), (150_000_000, 20)), 64_000, 20_000),
+    "ETH": _Listing(4, 55, ((0, 25), (100_000_000, 15)), 2_450, 20_000),
+    "SOL": _Listing(2, 54, ((0, 20), (70_000_000, 10)), 180, 6_000),
+    "HYPE": _Listing(2, 52, ((0, 10), (20_000_000, 5)), 38, 6_000),
+}
+
+KNOWN_COINS = tuple(_LISTINGS)
+
+
+def list_markets(coins: tuple[str, ...]) -> tuple[Market, ...]:
+    """The universe in the given order. Raises `ValueError` naming an unknown or repeated coin."""
+    for coin in coins:
+        if coin not in _LISTINGS:
+            raise ValueError(f"unknown market {coin!r}; this venue can list {', '.join(KNOWN_COINS)}")
+    if not coins or len(set(coins)) != len(coins):
+        raise ValueError("markets must be a non-empty list without repetitions")
+    return tuple(
+        Market(
+            asset=asset,
+            coin=coin,
+            sz_decimals=(listing := _LISTINGS[coin]).sz_decimals,
+            margin_table_id=listing.margin_table_id,
+            tiers=tuple(Tier(bound * E8, leverage) for bound, leverage in listing.tiers),
+            start_px_e8=listing.start_px * E8,
+            impact_notional_e8=listing.impact_notional * E8,
+        )
+        for asset, coin in enumerate(coins)
+    )

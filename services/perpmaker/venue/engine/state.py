@@ -1,0 +1,144 @@
+"""The whole exchange as one value, and what happened to it in the current block.
+
+Only the engine's functions change it; the views only read it. `events` is taken by the block when it commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+
+from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
+from perpmaker.venue.engine.book import Book
+from perpmaker.venue.engine.markets import Market
+from perpmaker.venue.engine.marks import Marks
+from perpmaker.venue.engine.orders import Order, Status
+
+_FIRST_OID = 345_000_000_000
+_RECENT_TRADES = 10
+ZERO_HASH = "0x" + "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator of the venue may choose. Rates are in 1e-6 (450 is 4.5 bps)."""
+
+    taker_fee_e6: int = 450
+    maker_fee_e6: int = 150
+    funding_interval_ms: int = 3_600_000
+    schedule_cancel_volume_e8: int = 0
+    band_fraction: int = 20
+    """Prices must lie strictly above 1/20 of the mark and at most at 20 times it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """An order reached a status. `sz_e8` is the size at that moment; the order itself lives on."""
+
+    order: Order
+    status: Status
+    sz_e8: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    asset: int
+    px_e8: int
+    sz_e8: int
+    taker_is_buy: bool
+    time_ms: int
+    tid: int
+    tx_hash: str
+    buyer: str
+    seller: str
+
+
+@dataclass(slots=True)
+class Events:
+    """What one block did, in order."""
+
+    updates: list[OrderUpdate] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    engine_cancels: list[Order] = field(default_factory=list)
+    funding: list[FundingPayment] = field(default_factory=list)
+    deposits: list[Deposit] = field(default_factory=list)
+    touched_books: set[int] = field(default_factory=set)
+    touched_orders: set[str] = field(default_factory=set)
+    marks_moved: bool = False
+
+
+class State:
+    """Accounts, books, prices and counters."""
+
+    def __init__(self, markets: tuple[Market, ...], rules: Rules, seed: int) -> None:
+        self.markets = markets
+        self.rules = rules
+        self.seed = seed
+        self.now_ms = 0
+        self.height = 0
+        self.books = tuple(Book() for _ in markets)
+        self.marks = tuple(Marks(m.start_px_e8, m.start_px_e8, m.start_px_e8) for m in markets)
+        self.accounts: dict[str, Account] = {}
+        self.trades = tuple(deque[Trade](maxlen=_RECENT_TRADES) for _ in markets)
+        self.volume_base_e8 = [0] * len(markets)
+        self.volume_quote_e8 = [0] * len(markets)
+        self.next_oid = _FIRST_OID
+        self.deposits_e8 = 0
+        self.fees_e8 = 0
+        self.funding_residue_e8 = 0
+        self.tx_hash = ZERO_HASH
+        self.tx_count = 0
+        self.events = Events()
+
+    def market_of(self, coin: str) -> Market | None:
+        return next((m for m in self.markets if m.coin == coin), None)
+
+    def book(self, asset: int) -> Book:
+        return self.books[asset]
+
+    def mark_px_e8(self, asset: int) -> int:
+        return self.marks[asset].mark_px_e8
+
+    def deposit(self, address: str, quote_e8: int, *, is_house: bool = False) -> Account:
+        """Credit an address, creating its account the first time."""
+        account = self.accounts.get(address)
+        if account is None:
+            account = self.accounts[address] = Account(address, is_house=is_house)
+        account.raw_e8 += quote_e8
+        self.deposits_e8 += quote_e8
+        entry = Deposit(address, self.now_ms, quote_e8, self.begin_transaction())
+        account.ledger.append(entry)
+        self.events.deposits.append(entry)
+        return account
+
+    def begin_transaction(self) -> str:
+        """Give what happens next a hash of its own, a function of seed, block and order within it."""
+        self.tx_count += 1
+        digest = hashlib.blake2b(f"{self.seed}/{self.height}/{self.tx_count}".encode(), digest_size=32)
+        self.tx_hash = "0x" + digest.hexdigest()
+        return self.tx_hash
+
+    def take_oid(self) -> int:
+        self.next_oid += 1
+        return self.next_oid
+
+    def take_events(self) -> Events:
+        events, self.events = self.events, Events()
+        return events
+
+    def set_status(self, order: Order, status: Status) -> None:
+        """Move an order's record to a status and tell the streams."""
+        order.status = status
+        order.status_ms = self.now_ms
+        order.recorded_sz_e8 = order.sz_e8
+        self.events.updates.append(OrderUpdate(order, status, order.sz_e8, self.now_ms))
+        self.events.touched_orders.add(order.address)
+
+
+def trade_id(buyer_oid: int, seller_oid: int) -> int:
+    """A 50-bit hash of both oids, as the exchange defines `tid`: unique only with time and coin."""
+    digest = hashlib.blake2b(f"{buyer_oid}/{seller_oid}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 14

@@ -1,0 +1,28 @@
+"""How a venue is run: what the command line chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOptions:
+    """Options of `perpmaker venue`. Port 0 takes any free port.
+
+    `network` says which signing network is tried first when a signature could come from a newcomer on either;
+    clients on localhost sign as for the testnet. The control port is always on loopback.
+    """
+
+    port: int = 0
+    control_port: int = 0
+    seed: int = 1
+    host: str = "127.0.0.1"
+    faucet_usdc: int = 100_000
+    block_ms: int = 70
+    markets: tuple[str, ...] = ("BTC", "ETH", "SOL", "HYPE")
+    flow: bool = True
+    network: Literal["mainnet", "testnet"] = "testnet"
+    schedule_cancel_volume_usd: int = 0
+    funding_interval_ms: int = 3_600_000
+    book_ms: int = 5_000

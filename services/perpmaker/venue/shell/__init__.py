@@ -1,0 +1,1 @@
+"""Sockets around the venue: HTTP, WebSocket, control port, the block clock."""

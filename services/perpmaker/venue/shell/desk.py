@@ -1,0 +1,91 @@
+"""Where a request meets the venue: bytes in, answer bytes out after the block that ran it has committed.
+
+REST and WebSocket posts share this, so both see the same checks, the same faults and the same texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
+
+import msgspec
+
+from perpmaker.venue.admission import SignedAction
+from perpmaker.venue.core import Venue
+from perpmaker.venue.engine.execute import Answer, Err, Ok
+from perpmaker.venue.shell.faults import Faults
+from perpmaker.venue.views.info import answer_info
+from perpmaker.venue.wire.decode import decode_envelope, to_engine
+from perpmaker.venue.wire.info_requests import decode_info
+from perpmaker.venue.wire.signatures import UnrecoverableError, signers_of
+
+
+class LostError(Exception):
+    """This request or its answer is to vanish: whoever asked hears nothing."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Takes requests for one venue. `home_source` is the signing source tried first."""
+
+    venue: Venue
+    faults: Faults
+    home_source: str
+
+    def info(self, body: bytes | msgspec.Raw) -> tuple[str, Any]:
+        """Answer an info request: its type and the JSON value. Raises `UnreadableError`."""
+        request = decode_info(body)
+        return str(request.__struct_config__.tag), answer_info(self.venue, request)
+
+    async def act(self, body: bytes | msgspec.Raw, addresses: set[str] | None = None) -> dict[str, Any]:
+        """Run a signed action and wait for its block. Raises `UnreadableError` and `LostError`.
+
+        `addresses` collects whom the action may concern, for a connection to remember.
+        """
+        envelope = decode_envelope(body)
+        try:
+            signers = signers_of(envelope, self.home_source)
+        except UnrecoverableError:
+            return _shown(Err("Unable to recover signer."))
+        concerned = self._concerned(signers)
+        if addresses is not None:
+            addresses |= concerned
+        if self.faults.loses_request(concerned):
+            raise LostError
+        signed = SignedAction(
+            to_engine(envelope.action),
+            signers,
+            envelope.nonce,
+            envelope.vault_address,
+            envelope.expires_after,
+        )
+        committed: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.venue.submit(signed, partial(_resolve, committed))
+        answer = await committed
+        if self.faults.loses_answer(concerned | self._concerned(signers)):
+            raise LostError
+        if delay_ms := self.faults.delays_ms.get("ack"):
+            await asyncio.sleep(delay_ms / 1000)
+        return _shown(answer)
+
+    def _concerned(self, signers: tuple[str, ...]) -> set[str]:
+        admission = self.venue.admission
+        masters = (admission.agents.master_of(s, self.venue.state.now_ms) for s in signers)
+        return set(signers) | {master for master in masters if master is not None}
+
+
+def _resolve(committed: asyncio.Future[Answer], answer: Answer) -> None:
+    if not committed.done():  # whoever asked may have left meanwhile
+        committed.set_result(answer)
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    match answer:
+        case Ok(response):
+            return {"status": "ok", "response": response}
+        case Err(text):
+            return {"status": "err", "response": text}
+        case _:
+            assert_never(answer)

@@ -1,0 +1,61 @@
+"""`POST /info` and `POST /exchange`: the envelope of HTTP around the desk.
+
+Business refusals are 200. A request that cannot be read is 400 or 422 with the exchange's text, a wrong content
+type 415. An answer that is to be lost closes the connection without a word.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from perpmaker.venue.shell.desk import Desk, LostError
+from perpmaker.venue.shell.sockets import Sockets
+from perpmaker.venue.wire.decode import UnreadableError
+
+_HEADERS = {"access-control-allow-origin": "*"}
+
+
+def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
+    """The public side of the venue."""
+
+    async def info(request: web.Request) -> web.Response:
+        return _json(desk.info(await request.read())[1])
+
+    async def exchange(request: web.Request) -> web.Response:
+        return _json(await desk.act(await request.read()))
+
+    @web.middleware
+    async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/ws":
+            return await handler(request)
+        if desk.faults.refuses_rest:
+            return _vanish(request)
+        kind = request.content_type
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            text = "Expected request with `Content-Type: application/json`"
+            return web.Response(status=415, text=text, headers=_HEADERS)
+        try:
+            return await handler(request)
+        except LostError:
+            return _vanish(request)
+        except UnreadableError as refused:
+            content_type = "application/json" if refused.text == "null" else "text/plain"
+            return web.Response(status=refused.status, text=refused.text, content_type=content_type, headers=_HEADERS)
+
+    app = web.Application(middlewares=[envelope])
+    app.router.add_post("/info", info)
+    app.router.add_post("/exchange", exchange)
+    app.router.add_get("/ws", sockets.handle)
+    return app
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json", headers=_HEADERS)
+
+
+def _vanish(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -1,0 +1,192 @@
+"""The WebSocket endpoint: subscriptions, posts, and publishing blocks to those who listen.
+
+Each message is encoded once, whatever the number of listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from perpmaker.venue.core import Block
+from perpmaker.venue.shell.connection import ABNORMAL, Connection
+from perpmaker.venue.shell.desk import Desk, LostError
+from perpmaker.venue.views.markets import is_valid_grouping
+from perpmaker.venue.views.stream import Frame, Streams, snapshot
+from perpmaker.venue.wire.decode import UnreadableError
+from perpmaker.venue.wire.subscriptions import (
+    L2Book,
+    Ping,
+    Post,
+    Request,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+    decode_request,
+    decode_subscription,
+)
+
+_MOST_SUBSCRIPTIONS = 1_000
+_MOST_POSTS = 100
+_MAX_MESSAGE = 4 * 2**20
+_encode = msgspec.json.encode
+
+
+def _frame(channel: str, data: object) -> bytes:
+    return _encode({"channel": channel, "data": data})
+
+
+class Sockets:
+    """All WebSocket clients of the venue."""
+
+    def __init__(self, desk: Desk, streams: Streams) -> None:
+        self._desk = desk
+        self._streams = streams
+        self._connections: set[Connection] = set()
+        self._listeners: dict[Subscription, set[Connection]] = {}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until it leaves."""
+        if self._desk.faults.refuses_sockets:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
+        await socket.prepare(request)
+        connection = Connection(request, socket)
+        self._connections.add(connection)
+        writer = asyncio.create_task(connection.write_forever())
+        try:
+            async for message in socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    data = message.data
+                    self._receive(connection, data.encode() if isinstance(data, str) else data)
+        finally:
+            self._forget(connection)
+            writer.cancel()
+            for post in connection.posts:
+                post.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+        return socket
+
+    def publish(self, block: Block) -> None:
+        """Tell every listener what the block did."""
+        for stream, frame in self._streams.messages(block, self._listeners):
+            encoded = _frame(frame.channel, frame.data)
+            delay_ms = self._desk.faults.delays_ms.get(frame.channel, 0)
+            for connection in self._listeners[stream]:
+                connection.send(encoded, delay_ms)
+
+    async def disconnect(self, address: str | None, code: int) -> int:
+        """Cut the connections of one address, or all. Returns how many."""
+        chosen = [c for c in self._connections if address is None or c.listens_for(address)]
+        for connection in chosen:
+            await connection.close(code)
+        return len(chosen)
+
+    def drop_idle(self) -> None:
+        """Cut off clients to whom nothing was sent for a minute."""
+        for connection in [c for c in self._connections if c.is_idle]:
+            connection.abort()
+
+    async def close(self) -> None:
+        for connection in list(self._connections):
+            await connection.close(1001)
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        for stream in connection.subscriptions:
+            self._unlisten(stream, connection)
+
+    def _unlisten(self, stream: Subscription, connection: Connection) -> None:
+        listeners = self._listeners[stream]
+        listeners.discard(connection)
+        if not listeners:
+            del self._listeners[stream]
+            self._streams.forget(stream)
+
+    def _receive(self, connection: Connection, text: bytes) -> None:
+        request: Request | None = decode_request(text)
+        match request:
+            case None:
+                echo = text.decode(errors="replace")
+                connection.send(_frame("error", f"Error parsing JSON into valid websocket request: {echo}"))
+            case Ping():
+                connection.send(b'{"channel":"pong"}')
+            case Subscribe(raw):
+                self._subscribe(connection, raw)
+            case Unsubscribe(raw):
+                self._unsubscribe(connection, raw)
+            case Post():
+                self._post(connection, request)
+
+    def _wanted(self, connection: Connection, raw: msgspec.Raw) -> Subscription | None:
+        stream = decode_subscription(raw, self._desk.venue.state.markets)
+        if isinstance(stream, L2Book) and not is_valid_grouping(stream.n_sig_figs, stream.mantissa):
+            stream = None
+        if stream is None:
+            echo = json.dumps(json.loads(bytes(raw)), separators=(",", ":"))
+            connection.send(_frame("error", f"Invalid subscription {echo}"))
+        return stream
+
+    def _subscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
+        stream = self._wanted(connection, raw)
+        if stream is None:
+            return
+        if stream in connection.subscriptions:
+            connection.send(_frame("error", f"Already subscribed: {_encode(stream).decode()}"))
+            return
+        if len(connection.subscriptions) >= _MOST_SUBSCRIPTIONS:
+            text = f"Cannot subscribe to more than {_MOST_SUBSCRIPTIONS} channels."
+            connection.send(_frame("error", text))
+            return
+        connection.subscriptions.add(stream)
+        self._listeners.setdefault(stream, set()).add(connection)
+        if (user := getattr(stream, "user", None)) is not None:
+            self._desk.venue.admission.announced.add(user)
+        echo = {"method": "subscribe", "subscription": stream}
+        connection.send(_frame("subscriptionResponse", echo))
+        first: Frame | None = snapshot(self._desk.venue.state, stream)
+        if first is not None:
+            delay_ms = self._desk.faults.delays_ms.get(first.channel, 0)
+            connection.send(_frame(first.channel, first.data), delay_ms)
+
+    def _unsubscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
+        stream = self._wanted(connection, raw)
+        if stream is None:
+            return
+        if stream not in connection.subscriptions:
+            connection.send(_frame("error", f"Already unsubscribed: {_encode(stream).decode()}"))
+            return
+        connection.subscriptions.discard(stream)
+        self._unlisten(stream, connection)
+        echo = {"method": "unsubscribe", "subscription": stream}
+        connection.send(_frame("subscriptionResponse", echo))
+
+    def _post(self, connection: Connection, post: Post) -> None:
+        if len(connection.posts) >= _MOST_POSTS:
+            connection.send(_frame("error", f"too many pending post requests id={post.id}"))
+            return
+        task = asyncio.create_task(self._answer(connection, post))
+        connection.posts.add(task)
+        task.add_done_callback(connection.posts.discard)
+
+    async def _answer(self, connection: Connection, post: Post) -> None:
+        try:
+            if post.request.type == "info":
+                kind, value = self._desk.info(post.request.payload)
+                response: dict[str, object] = {"type": "info", "payload": {"type": kind, "data": value}}
+            else:
+                payload = await self._desk.act(post.request.payload, connection.addresses)
+                response = {"type": "action", "payload": payload}
+        except LostError:
+            return
+        except UnreadableError as refused:
+            response = {"type": "error", "payload": f"{refused.status} {refused.text}"}
+        connection.send(_frame("post", {"id": post.id, "response": response}))
+
+
+__all__ = ["ABNORMAL", "Sockets"]

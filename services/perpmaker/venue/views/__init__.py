@@ -1,0 +1,1 @@
+"""What the venue answers and pushes: pure functions from its state to JSON-ready values."""

@@ -1,0 +1,140 @@
+"""An account's state, fees, limits and room to trade as the exchange spells them.
+
+An address the venue has never seen reads as an empty account, never as an error.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from perpmaker.venue.engine import margin
+from perpmaker.venue.engine.accounts import Account, Position
+from perpmaker.venue.engine.markets import Market
+from perpmaker.venue.engine.state import State
+from perpmaker.venue.units import E8, scaled, shown_e8
+from perpmaker.venue.views.markets import max_px_shown
+
+_BASE_REQUESTS = 10_000
+
+
+def account_or_empty(state: State, address: str) -> Account:
+    return state.accounts.get(address) or Account(address)
+
+
+def clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
+    value = margin.equity_e8(state, account)
+    used = margin.position_margin_e8(state, account)
+    total = sum(abs(margin.signed_value_e8(state, account, asset)) for asset in account.positions)
+    summary = {
+        "accountValue": shown_e8(value),
+        "totalNtlPos": shown_e8(total),
+        "totalRawUsd": shown_e8(account.raw_e8),
+        "totalMarginUsed": shown_e8(used),
+    }
+    return {
+        "marginSummary": summary,
+        "crossMarginSummary": summary,
+        "crossMaintenanceMarginUsed": shown_e8(margin.maintenance_margin_e8(state, account)),
+        "withdrawable": shown_e8(max(value - used, 0)),
+        "assetPositions": [
+            {"type": "oneWay", "position": _position(state, account, state.markets[asset], position)}
+            for asset, position in sorted(account.positions.items())
+            if position.szi_e8
+        ],
+        "time": state.now_ms,
+    }
+
+
+def _position(state: State, account: Account, market: Market, position: Position) -> dict[str, Any]:
+    signed = margin.signed_value_e8(state, account, market.asset)
+    leverage = margin.leverage_of(account, market)
+    pnl = signed - position.cost_quote_e8
+    entry_margin = abs(position.cost_quote_e8) // leverage
+    liquidation = _liquidation_px(state, account, market, position)
+    return {
+        "coin": market.coin,
+        "szi": shown_e8(position.szi_e8),
+        "leverage": {"type": "cross", "value": leverage},
+        "entryPx": max_px_shown(position.entry_px_e8, market.px_decimals),
+        "positionValue": shown_e8(abs(signed)),
+        "unrealizedPnl": shown_e8(pnl),
+        "returnOnEquity": shown_e8(scaled(pnl, E8, entry_margin)) if entry_margin else "0.0",
+        "liquidationPx": None if liquidation is None else shown_e8(liquidation),
+        "marginUsed": shown_e8(abs(signed) // leverage),
+        "maxLeverage": market.max_leverage,
+        "cumFunding": {
+            "allTime": shown_e8(position.funding_all_time_e8),
+            "sinceOpen": shown_e8(position.funding_since_open_e8),
+            "sinceChange": shown_e8(position.funding_since_change_e8),
+        },
+    }
+
+
+def _liquidation_px(state: State, account: Account, market: Market, position: Position) -> int | None:
+    """Mark at which equity would meet maintenance margin: `px - side * free / size / (1 - side * l)`."""
+    free = margin.equity_e8(state, account) - margin.maintenance_margin_e8(state, account)
+    mark, size = state.mark_px_e8(market.asset), abs(position.szi_e8)
+    leverage = 2 * market.tier_max_leverage(mark * size // E8)
+    distance = free * E8 // size
+    if position.szi_e8 > 0:
+        px = mark - distance * leverage // (leverage - 1)
+    else:
+        px = mark + distance * leverage // (leverage + 1)
+    return px if px > 0 else None
+
+
+def active_asset_data(state: State, account: Account, market: Market) -> dict[str, Any]:
+    """Pairs are (buy, sell): margin still available, and the largest size it pays for at mark."""
+    leverage = margin.leverage_of(account, market)
+    room = margin.headroom_e8(state, account, market)
+    mark = state.mark_px_e8(market.asset)
+    return {
+        "user": account.address,
+        "coin": market.coin,
+        "leverage": {"type": "cross", "value": leverage},
+        "maxTradeSzs": [shown_e8(market.floor_sz(notional * E8 // mark)) for notional in room],
+        "availableToTrade": [shown_e8(notional // leverage) for notional in room],
+        "markPx": shown_e8(mark),
+    }
+
+
+def user_rate_limit(account: Account) -> dict[str, Any]:
+    return {
+        "cumVlm": shown_e8(account.volume_e8),
+        "nRequestsUsed": account.requests,
+        "nRequestsCap": _BASE_REQUESTS + account.volume_e8 // E8,
+        "nRequestsSurplus": 0,
+    }
+
+
+def user_fees(state: State, account: Account) -> dict[str, Any]:
+    cross, add = (shown_e8(rate * 100) for rate in (state.rules.taker_fee_e6, state.rules.maker_fee_e6))
+    today = datetime.fromtimestamp(state.now_ms / 1000, UTC).strftime("%Y-%m-%d")
+    taken = sum(f.px_e8 * f.sz_e8 // E8 for f in account.fills if f.crossed)
+    made = sum(f.px_e8 * f.sz_e8 // E8 for f in account.fills if not f.crossed)
+    everything = shown_e8(sum(state.volume_quote_e8))
+    return {
+        "dailyUserVlm": [
+            {"date": today, "userCross": shown_e8(taken), "userAdd": shown_e8(made), "exchange": everything}
+        ],
+        "feeSchedule": {
+            "cross": cross,
+            "add": add,
+            "spotCross": "0.0007",
+            "spotAdd": "0.0004",
+            "tiers": {"vip": [], "mm": []},
+            "referralDiscount": "0.0",
+            "stakingDiscountTiers": [{"bpsOfMaxSupply": "0.0", "discount": "0.0"}],
+        },
+        "userCrossRate": cross,
+        "userAddRate": add,
+        "userSpotCrossRate": "0.0007",
+        "userSpotAddRate": "0.0004",
+        "activeReferralDiscount": "0.0",
+        "trial": None,
+        "feeTrialEscrow": "0.0",
+        "nextTrialAvailableTimestamp": None,
+        "stakingLink": None,
+        "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
+    }

@@ -1,0 +1,140 @@
+"""Orders and fills as the exchange spells them, in each of the shapes it uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
+from perpmaker.venue.engine.orders import Order, Tif
+from perpmaker.venue.engine.state import OrderUpdate, State, Trade
+from perpmaker.venue.units import shown_e8
+
+
+def side(is_buy: bool) -> str:
+    return "B" if is_buy else "A"
+
+
+def rate_text(rate_e10: int) -> str:
+    """A funding rate (1e-10) as a plain decimal."""
+    sign, digits = ("-", -rate_e10) if rate_e10 < 0 else ("", rate_e10)
+    whole, fraction = divmod(digits, 10**10)
+    return f"{sign}{whole}." + (f"{fraction:010d}".rstrip("0") or "0")
+
+
+def basic_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
+    """The short shape of `openOrders` and `orderUpdates`; optional keys only when set."""
+    shown: dict[str, Any] = {
+        "coin": state.markets[order.asset].coin,
+        "side": side(order.is_buy),
+        "limitPx": shown_e8(order.px_e8),
+        "sz": shown_e8(sz_e8),
+        "oid": order.oid,
+        "timestamp": order.placed_ms,
+        "origSz": shown_e8(order.orig_sz_e8),
+    }
+    if order.cloid is not None:
+        shown["cloid"] = order.cloid
+    if order.reduce_only:
+        shown["reduceOnly"] = True
+    return shown
+
+
+def frontend_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
+    """The long shape of `frontendOpenOrders`, `orderStatus` and the `openOrders` stream."""
+    return {
+        "coin": state.markets[order.asset].coin,
+        "side": side(order.is_buy),
+        "limitPx": shown_e8(order.px_e8),
+        "sz": shown_e8(sz_e8),
+        "oid": order.oid,
+        "timestamp": order.placed_ms,
+        "triggerCondition": "N/A",
+        "isTrigger": False,
+        "triggerPx": "0.0",
+        "children": [],
+        "isPositionTpsl": False,
+        "reduceOnly": order.reduce_only,
+        "orderType": "Market" if order.tif is Tif.FRONTEND_MARKET else "Limit",
+        "origSz": shown_e8(order.orig_sz_e8),
+        "tif": order.tif.value,
+        "cloid": order.cloid,
+    }
+
+
+def open_orders(state: State, account: Account) -> list[dict[str, Any]]:
+    """Newest first, short shape."""
+    return [basic_order(state, o, o.sz_e8) for o in reversed(account.open_orders.values())]
+
+
+def frontend_open_orders(state: State, account: Account) -> list[dict[str, Any]]:
+    """Newest first, long shape."""
+    return [frontend_order(state, o, o.sz_e8) for o in reversed(account.open_orders.values())]
+
+
+def order_record(state: State, order: Order) -> dict[str, Any]:
+    """An order with its status. Its size is the one recorded when the status last changed."""
+    return {
+        "order": frontend_order(state, order, order.recorded_sz_e8),
+        "status": order.status.value,
+        "statusTimestamp": order.status_ms,
+    }
+
+
+def order_update(state: State, update: OrderUpdate) -> dict[str, Any]:
+    return {
+        "order": basic_order(state, update.order, update.sz_e8),
+        "status": update.status.value,
+        "statusTimestamp": update.time_ms,
+    }
+
+
+def fill(state: State, made: Fill) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "coin": state.markets[made.asset].coin,
+        "px": shown_e8(made.px_e8),
+        "sz": shown_e8(made.sz_e8),
+        "side": side(made.is_buy),
+        "time": made.time_ms,
+        "startPosition": shown_e8(made.start_position_e8),
+        "dir": made.direction,
+        "closedPnl": shown_e8(made.closed_pnl_e8),
+        "hash": made.tx_hash,
+        "oid": made.oid,
+        "crossed": made.crossed,
+        "fee": shown_e8(made.fee_e8),
+        "tid": made.tid,
+        "feeToken": "USDC",
+        "twapId": None,
+    }
+    if made.cloid is not None:
+        shown["cloid"] = made.cloid
+    return shown
+
+
+def trade(state: State, made: Trade) -> dict[str, Any]:
+    return {
+        "coin": state.markets[made.asset].coin,
+        "side": side(made.taker_is_buy),
+        "px": shown_e8(made.px_e8),
+        "sz": shown_e8(made.sz_e8),
+        "time": made.time_ms,
+        "hash": made.tx_hash,
+        "tid": made.tid,
+        "users": [made.buyer, made.seller],
+    }
+
+
+def funding_event(state: State, payment: FundingPayment) -> dict[str, Any]:
+    return {
+        "time": payment.time_ms,
+        "coin": state.markets[payment.asset].coin,
+        "usdc": shown_e8(payment.quote_e8),
+        "szi": shown_e8(payment.szi_e8),
+        "fundingRate": rate_text(payment.rate_e10),
+        "nSamples": None,
+    }
+
+
+def deposit(entry: Deposit) -> dict[str, Any]:
+    delta = {"type": "deposit", "usdc": shown_e8(entry.quote_e8)}
+    return {"time": entry.time_ms, "hash": entry.tx_hash, "delta": delta}
