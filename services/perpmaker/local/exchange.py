@@ -19,6 +19,7 @@ from perpmaker.local.readiness import announces
 
 NAME = "venue"
 _WALLET_DEADLINE_S = 20.0
+_KEY_FILE = "agent.key"
 
 
 class NoWalletError(Exception):
@@ -57,7 +58,7 @@ def venue(log: Path, seed: int, found: Callable[[VenueAddress], None]) -> ChildS
 
 
 async def simulated_wallet(directory: Path, api_url: str) -> Wallet:
-    """Have the gateway's package make (or find) the key of a simulated account. Raises NoWalletError."""
+    """Have the gateway's package make account and key at a simulated exchange. Raises NoWalletError."""
     process = await asyncio.create_subprocess_exec(
         *command("simulated-wallet", "--dir", str(directory), "--api-url", api_url),
         stdin=asyncio.subprocess.DEVNULL,

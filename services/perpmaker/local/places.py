@@ -45,10 +45,11 @@ class Places:
         """gRPC address of a unix socket of this run."""
         return f"unix:{self.runtime}/{number}.sock"
 
-    def wallet(self, account: str) -> Path:
-        """Directory of a simulated account's key; made when absent."""
+    def new_wallet(self, account: str) -> Path:
+        """Empty directory for a simulated account's key: a new exchange does not know an earlier run's."""
         path = self.data / "wallets" / account
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True, mode=0o700)
         return path
 
     def secret(self, name: str, key: str) -> Path:

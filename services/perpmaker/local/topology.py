@@ -173,7 +173,7 @@ class System:
             else:
                 await store.refuse_foreign_records(store_address.url, plan.name)
             api = self.venue_address.api
-            return api, await exchange.simulated_wallet(self._places.wallet(plan.name), api)
+            return api, await exchange.simulated_wallet(self._places.new_wallet(plan.name), api)
         api = networks.api_url(networks.Network(plan.account.spec.network.value)) or ""
         return api, exchange.real_wallet(plan.account, self._places)
 
