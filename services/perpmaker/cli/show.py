@@ -29,8 +29,7 @@ def history(answer: ExplainResponse) -> str:
     """An order, its transitions and its fills."""
     lines = [_order(answer.order)] if answer.HasField("order") else []
     for entry in answer.entries:
-        # The field is called `from`, which Python cannot spell as an attribute.
-        change = f"{_state(getattr(entry, 'from'))} -> {_state(entry.to)}"
+        change = f"{_state(entry.from_state)} -> {_state(entry.to_state)}"
         lines.append(f"  {_time(entry.time_ms)}  {change:<34}  {entry.event:<24}  {entry.evidence}".rstrip())
     lines += [_fill(fill) for fill in answer.fills]
     return "\n".join(lines)

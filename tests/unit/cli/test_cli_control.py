@@ -60,14 +60,16 @@ class _Orders(OrdersServiceServicer):
     def Explain(self, request: ExplainRequest, context: Any) -> ExplainResponse:
         if request.cloid != CLOID:
             return ExplainResponse()
-        entry = JournalEntry(id="1-0", time_ms=1_700_000_000_001, to=OrderState.ORDER_STATE_PENDING, event="intent")
+        entry = JournalEntry(
+            id="1-0", time_ms=1_700_000_000_001, to_state=OrderState.ORDER_STATE_PENDING, event="intent"
+        )
         known = JournalEntry(
             id="2-0",
             time_ms=1_700_000_000_002,
-            to=OrderState.ORDER_STATE_UNKNOWN,
+            to_state=OrderState.ORDER_STATE_UNKNOWN,
             event="answer_lost",
             evidence="socket closed",
-            **{"from": OrderState.ORDER_STATE_PENDING},
+            from_state=OrderState.ORDER_STATE_PENDING,
         )
         return ExplainResponse(
             order=Order(

@@ -645,15 +645,17 @@ class JournalEntry(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     TIME_MS_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Journal id."""
     time_ms: _builtins.int
     """Local time, ms."""
-    to: _common_pb2.OrderState.ValueType
+    from_state: _common_pb2.OrderState.ValueType
+    """State before; unspecified for the first."""
+    to_state: _common_pb2.OrderState.ValueType
     """State after."""
     event: _builtins.str
     """Event word."""
@@ -664,13 +666,14 @@ class JournalEntry(_message.Message):
         *,
         id: _builtins.str = ...,
         time_ms: _builtins.int = ...,
-        to: _common_pb2.OrderState.ValueType = ...,
+        from_state: _common_pb2.OrderState.ValueType = ...,
+        to_state: _common_pb2.OrderState.ValueType = ...,
         event: _builtins.str = ...,
         evidence: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "evidence", b"evidence", "from", b"from", "id", b"id", "time_ms", b"time_ms", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "evidence", b"evidence", "from_state", b"from_state", "id", b"id", "time_ms", b"time_ms", "to_state", b"to_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
