@@ -132,6 +132,33 @@ async def test_a_quiet_fast_book_is_repeated(venue: TestVenue) -> None:
         assert times == sorted(set(times))
 
 
+async def test_books_are_served_plain_and_merged(venue: TestVenue) -> None:
+    alice = venue.client()
+    for px in ("63990", "63985", "63010"):
+        await alice.place("BTC", is_buy=True, px=px, sz="0.01")
+    merged = await alice.info("l2Book", coin="BTC", nSigFigs=3)
+    assert merged["levels"][0] == [
+        {"px": "63900.0", "sz": "0.02", "n": 2},
+        {"px": "63000.0", "sz": "0.01", "n": 1},
+    ]
+    async with alice.socket() as ears:
+        plain = await ears.subscribe(type="l2Book", coin="BTC")
+        assert plain == {"type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None}
+        book = await ears.wait(lambda m: m["channel"] == "l2Book")
+        assert [level["px"] for level in book["data"]["levels"][0]] == ["63990.0", "63985.0", "63010.0"]
+
+
+async def test_fills_are_listed_newest_first_and_paged_oldest_first(venue: TestVenue) -> None:
+    alice, bob = venue.client(1), venue.client(2)
+    for px in ("64000", "64001", "64002"):
+        await alice.place("BTC", is_buy=True, px=px, sz="0.01")
+        await bob.place("BTC", is_buy=False, px=px, sz="0.01", tif="Ioc")
+    newest = await alice.mine("userFills")
+    paged = await alice.mine("userFillsByTime", startTime=newest[1]["time"])
+    assert [fill["px"] for fill in newest] == ["64002.0", "64001.0", "64000.0"]
+    assert [fill["px"] for fill in paged] == ["64001.0", "64002.0"]
+
+
 async def test_a_socket_answers_pings_posts_and_nonsense(venue: TestVenue) -> None:
     alice = venue.client()
     async with alice.socket() as line:

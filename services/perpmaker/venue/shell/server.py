@@ -6,6 +6,7 @@ A block is committed every `block_ms`; a late clock skips blocks rather than bui
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -109,7 +110,7 @@ async def _listen(stack: AsyncExitStack, app: web.Application, option: str, host
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise PortInUseError(option, host, port, error.strerror or str(error)) from error
+        raise PortInUseError(option, host, port, os.strerror(error.errno or 0)) from error
     return int(runner.addresses[0][1])
 
 

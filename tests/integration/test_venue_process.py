@@ -1,0 +1,69 @@
+"""The venue as a program: it says where it listens, stops when told, and explains itself when it cannot start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+PROGRAM = "from perpmaker.venue.app import main, VenueOptions; main(VenueOptions({}))"
+
+
+@asynccontextmanager
+async def program(options: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM.format(options), stdout=pipe, stderr=pipe
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def addresses(process: asyncio.subprocess.Process) -> dict[str, str]:
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        return dict(json.loads(await process.stdout.readline()))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_on_the_addresses_it_names_and_stops_when_told(how: signal.Signals) -> None:
+    async with program("markets=('SOL',)") as process, aiohttp.ClientSession() as session:
+        said = await addresses(process)
+        assert said["event"] == "listening"
+        async with session.ws_connect(said["ws"]) as socket:
+            await socket.send_json({"method": "ping"})
+            assert await socket.receive_json() == {"channel": "pong"}
+            async with session.post(said["control"], json={"op": "dump_state"}) as response:
+                assert (await response.json())["violations"] == []
+            process.send_signal(how)
+            async with asyncio.timeout(10):
+                assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("option", ["port", "control_port"])
+async def test_a_taken_port_is_named_with_its_remedy(option: str) -> None:
+    async with program() as first:
+        said = await addresses(first)
+        taken = said["api" if option == "port" else "control"].rpartition(":")[2]
+        async with program(f"{option}={taken}") as second, asyncio.timeout(20):
+            _, errors = await second.communicate()
+            assert second.returncode == 2
+            shown = f"--{option.replace('_', '-')}"
+            assert f"127.0.0.1:{taken}" in errors.decode() and f"{shown} 0" in errors.decode()
+
+
+async def test_an_unknown_market_is_refused_with_those_there_are() -> None:
+    async with program("markets=('DOGE',)") as process, asyncio.timeout(20):
+        _, errors = await process.communicate()
+        assert process.returncode == 2
+        assert "DOGE" in errors.decode() and "BTC, ETH, SOL, HYPE" in errors.decode()
