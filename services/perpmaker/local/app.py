@@ -17,10 +17,10 @@ from perpmaker.api.load import load
 from perpmaker.common import logs
 from perpmaker.local.lines import JsonLines, PlainLines
 from perpmaker.local.options import UpOptions
-from perpmaker.local.places import PlaceError, open_places
+from perpmaker.local.places import PlaceError, Places, open_places
 from perpmaker.local.reporting import Reporter
 from perpmaker.local.run import BAD_INPUT, OK, Run
-from perpmaker.local.topology import plan_accounts
+from perpmaker.local.topology import AccountPlan, plan_accounts
 
 
 def main(options: UpOptions) -> int:
@@ -41,13 +41,17 @@ def main(options: UpOptions) -> int:
     keep_data = True
     try:
         with _logs_in(places.log("up"), options.log_level or "info"):
-            code = asyncio.run(Run(options, plans, places, _reporter(options)).carry_out())
+            code = asyncio.run(_carry_out(options, plans, places))
         keep_data = code != OK
     finally:
         places.close(keep_data=keep_data)
     if keep_data:
         _say(f"logs and records are kept in {places.data}")
     return code
+
+
+async def _carry_out(options: UpOptions, plans: tuple[AccountPlan, ...], places: Places) -> int:
+    return await Run(options, plans, places, _reporter(options)).carry_out()
 
 
 def _say(text: str) -> None:

@@ -28,13 +28,29 @@ _STATUS_EVERY_S = 2.0
 _PLAIN_STATUS_EVERY_S = 10.0
 
 
+class _Output:
+    """A text stream that may lose its reader: what is written then is dropped, so that the stop stays in order."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out: IO[str] | None = out
+
+    def line(self, text: str) -> None:
+        if self._out is None:
+            return
+        try:
+            self._out.write(text + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self._out = None
+
+
 class JsonLines:
     """One JSON object per line; `t_s` is the time since the run began."""
 
     def __init__(self, out: IO[str]) -> None:
-        self._out = out
+        self._out = _Output(out)
         self._began_s = time.monotonic()
-        self._next_status_s = 0.0
+        self._next_status_s = _STATUS_EVERY_S
 
     def tell(self, event: Event) -> None:
         """See Reporter."""
@@ -63,8 +79,7 @@ class JsonLines:
 
     def _write(self, document: dict[str, Any]) -> None:
         document["t_s"] = round(time.monotonic() - self._began_s, 3)
-        self._out.write(json.dumps(document, ensure_ascii=False) + "\n")
-        self._out.flush()
+        self._out.line(json.dumps(document, ensure_ascii=False))
 
 
 def _document(event: Event) -> dict[str, Any]:
@@ -113,7 +128,7 @@ class PlainLines:
     """Sentences, for people who read a pipe or a file; fills are counted, not told one by one."""
 
     def __init__(self, out: IO[str]) -> None:
-        self._out = out
+        self._out = _Output(out)
         self._next_status_s = 0.0
 
     def tell(self, event: Event) -> None:
@@ -121,7 +136,7 @@ class PlainLines:
         if isinstance(event, Filled | Started):
             return
         level = severity(event)
-        self._write(sentence(event) if level is Severity.INFO else f"{level}: {sentence(event)}")
+        self._out.line(sentence(event) if level is Severity.INFO else f"{level}: {sentence(event)}")
 
     def show(self, snapshot: Snapshot) -> None:
         """See Reporter."""
@@ -131,7 +146,7 @@ class PlainLines:
         for market in snapshot.markets:
             quoted = "" if market.two_sided_ratio is None else f", quoted {market.two_sided_ratio:.1%}"
             held = f", {', '.join(market.restrictions)}" if market.restrictions else ""
-            self._write(
+            self._out.line(
                 f"{snapshot.quoting_s:5.0f} s  {market.market}: mid {format_e8(market.mid_px_e8)},"
                 f" {len(market.resting)} orders, position {format_e8(market.position_e8)},"
                 f" P&L {number(market.pnl_quote_e8):+.2f}, {market.fills} fills{quoted}{held}"
@@ -140,15 +155,11 @@ class PlainLines:
     def finish(self, summary: Summary) -> None:
         """See Reporter."""
         for line in summary_sentences(summary):
-            self._write(line)
+            self._out.line(line)
 
     def fail(self, reason: str) -> None:
         """See Reporter."""
-        self._write(f"failed: {reason}")
-
-    def _write(self, text: str) -> None:
-        self._out.write(text + "\n")
-        self._out.flush()
+        self._out.line(f"failed: {reason}")
 
 
 def summary_sentences(summary: Summary) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from perpmaker.local.childlog import last_words
-from perpmaker.local.events import Exited, Ready, Restarted, Started, Tell
+from perpmaker.local.events import Exited, Note, Ready, Restarted, Severity, Started, Tell
 from perpmaker.local.restarts import GiveUp, after_exit
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
@@ -157,6 +157,8 @@ class Child:
             except TimeoutError:
                 self._signal(signal.SIGKILL)
                 await process.wait()
+        if self.condition is not Condition.STOPPED and process.returncode:
+            self._tell(Note(f"{self.spec.name} did not end cleanly: {_ended(process.returncode)}", Severity.WARNING))
         self._set(Condition.STOPPED)
         return process.returncode
 
@@ -259,6 +261,10 @@ class Child:
             running = await self._spawn()
             self.restarts += 1
             self._tell(Restarted(self.spec.name, running.incarnation.pid, self.restarts))
+
+
+def _ended(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def rss_mb(pid: int) -> float | None:

@@ -10,7 +10,9 @@ CANNOT_START = 2
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 2.0
 MAX_FAILED_STARTS = 10
-"""Deaths in a row without having been ready in between."""
+"""Deaths in a row without having been ready in between, for a child that was ready before."""
+MAX_FAILED_FIRST_STARTS = 3
+"""The same for a child that never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,6 @@ def after_exit(*, code: int, restartable: bool, ever_ready: bool, failed_starts:
         return GiveUp("it cannot be restarted faithfully: its state lived in its memory")
     if code == CANNOT_START and not ever_ready:
         return GiveUp("it cannot start")
-    if failed_starts >= MAX_FAILED_STARTS:
+    if failed_starts >= (MAX_FAILED_STARTS if ever_ready else MAX_FAILED_FIRST_STARTS):
         return GiveUp(f"it died {failed_starts} times in a row before it was ready")
     return Restart(min(FIRST_PAUSE_S * 2 ** max(0, failed_starts - 1), MAX_PAUSE_S))

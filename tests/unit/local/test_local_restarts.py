@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from perpmaker.local.restarts import CANNOT_START, MAX_FAILED_STARTS, MAX_PAUSE_S, GiveUp, Restart, after_exit
+from perpmaker.local.restarts import (
+    CANNOT_START,
+    MAX_FAILED_FIRST_STARTS,
+    MAX_FAILED_STARTS,
+    MAX_PAUSE_S,
+    GiveUp,
+    Restart,
+    after_exit,
+)
 
 
 def test_a_child_that_was_ready_is_restarted_almost_at_once() -> None:
@@ -32,6 +40,11 @@ def test_a_child_that_was_ready_before_may_fail_to_start_for_a_while() -> None:
 
 def test_repeated_deaths_before_readiness_end_in_giving_up() -> None:
     verdict = after_exit(code=1, restartable=True, ever_ready=True, failed_starts=MAX_FAILED_STARTS)
+    assert isinstance(verdict, GiveUp)
+
+
+def test_a_child_that_never_was_ready_is_given_up_sooner() -> None:
+    verdict = after_exit(code=1, restartable=True, ever_ready=False, failed_starts=MAX_FAILED_FIRST_STARTS)
     assert isinstance(verdict, GiveUp)
 
 
