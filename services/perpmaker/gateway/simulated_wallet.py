@@ -23,7 +23,7 @@ from perpmaker.gateway.decode import frames
 from perpmaker.gateway.key import load_key
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 
-KEY_FILE = "agent.key"
+KEY_FILE = "api-wallet.key"
 ACCOUNT_FILE = "account.json"
 AGENT_NAME = "perpmaker"
 _SIGNATURE_CHAIN_ID = 421614

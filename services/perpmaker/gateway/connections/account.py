@@ -104,7 +104,7 @@ class AccountStream:
         try:
             envelope = frames.FRAME.decode(frame)
             reader = self._readers.get(envelope.channel)
-            if reader is None or envelope.data is None:
+            if reader is None:
                 return
             was_complete = self.is_complete
             reader(bytes(envelope.data), receive_ns)

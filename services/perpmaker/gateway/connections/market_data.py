@@ -106,7 +106,7 @@ class MarketDataStream:
         try:
             envelope = frames.FRAME.decode(frame)
             reader = self._readers.get(envelope.channel)
-            if reader is not None and envelope.data is not None:
+            if reader is not None:
                 reader(bytes(envelope.data), receive_ns)
         except (frames.DecodeError, NotADecimalError) as error:
             metrics.BAD_FRAMES.labels("market_data", "decode").inc()

@@ -102,9 +102,9 @@ class OrderEntry:
         """See SocketOwner."""
         try:
             envelope = frames.FRAME.decode(frame)
-            if envelope.channel == "post" and envelope.data is not None:
+            if envelope.channel == "post":
                 self._answered(frames.POST.decode(envelope.data))
-            elif envelope.channel == "error" and envelope.data is not None:
+            elif envelope.channel == "error":
                 self._refused(frames.TEXT.decode(envelope.data))
         except frames.DecodeError:
             metrics.BAD_FRAMES.labels("order_entry", "decode").inc()

@@ -16,7 +16,8 @@ class Frame(Struct, frozen=True):
     """Envelope of every inbound socket frame."""
 
     channel: str
-    data: Raw | None = None
+    data: Raw = Raw()
+    """Empty for frames without any, such as `pong`."""
 
 
 class LevelWire(Struct, frozen=True):

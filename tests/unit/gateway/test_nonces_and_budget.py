@@ -1,0 +1,119 @@
+"""Nonces and budgets, by a clock that moves when told."""
+
+from __future__ import annotations
+
+import pytest
+
+from perpmaker.common.clock import ManualClock
+from perpmaker.gateway.budget import (
+    Budgets,
+    BudgetSettings,
+    TokenBucket,
+    exchange_weight,
+    info_weight,
+)
+from perpmaker.gateway.nonces import MAX_LEAD_MS, Nonces
+
+
+def _budgets(ceiling: int = 600, reserved: int = 30) -> Budgets:
+    return Budgets(BudgetSettings(ceiling, reserved), 0.0)
+
+
+def test_nonce_is_the_clock_in_milliseconds() -> None:
+    clock = ManualClock(1_760_000_000_000)
+    assert Nonces(clock, 0).take() == 1_760_000_000_000
+
+
+def test_two_nonces_of_one_millisecond_differ() -> None:
+    nonces = Nonces(ManualClock(), 0)
+    assert nonces.take() + 1 == nonces.take()
+
+
+def test_nonces_begin_above_the_highest_recorded() -> None:
+    clock = ManualClock(1_000)
+    assert Nonces(clock, 5_000).take() == 5_001
+
+
+def test_lead_over_the_clock_is_known() -> None:
+    clock = ManualClock(1_000)
+    assert Nonces(clock, 1_000 + MAX_LEAD_MS).lead_ms() > MAX_LEAD_MS
+    assert Nonces(clock, 10).lead_ms() == 0
+
+
+def test_bucket_keeps_its_reserve_from_the_unprivileged() -> None:
+    bucket = TokenBucket(100, 1, 30, 0.0)
+    assert bucket.take(70, 0.0)
+    assert not bucket.take(1, 0.0)
+    bucket.take_privileged(30, 0.0)
+    assert bucket.level(0.0) == 0
+
+
+def test_bucket_refills_with_time_and_says_how_long() -> None:
+    bucket = TokenBucket(100, 10, 0, 0.0)
+    bucket.take(100, 0.0)
+    assert bucket.wait_s(50, 0.0) == pytest.approx(5.0)
+    assert not bucket.take(50, 4.9)
+    assert bucket.take(50, 5.0)
+
+
+def test_bucket_ignores_a_clock_that_goes_back() -> None:
+    bucket = TokenBucket(10, 1, 0, 100.0)
+    bucket.take(10, 100.0)
+    assert bucket.level(50.0) == 0
+    assert bucket.level(101.0) == 1
+
+
+def test_more_than_the_bucket_can_hold_never_comes() -> None:
+    assert TokenBucket(10, 1, 5, 0.0).wait_s(6, 0.0) == float("inf")
+
+
+def test_no_minute_sees_more_connects_than_allowed() -> None:
+    budgets = _budgets()
+    at_s, times = 0.0, []
+    for _ in range(200):
+        at_s += budgets.connects.reserve_s(1, at_s)
+        times.append(at_s)
+    for begin in times:
+        assert sum(begin <= moment < begin + 60 for moment in times) <= 30
+
+
+def test_orders_stop_at_the_own_ceiling_and_cancels_do_not() -> None:
+    budgets = _budgets(ceiling=10)
+    assert budgets.admit_orders(10, 0, 0.0) is None
+    assert budgets.admit_orders(1, 0, 0.0) == "own_ceiling"
+    budgets.record_cancels(50, 0.0)
+    assert budgets.admit_orders(1, 0, 6.0) is None
+
+
+def test_orders_stop_when_the_posts_left_belong_to_cancels() -> None:
+    budgets = _budgets(reserved=30)
+    assert budgets.admit_orders(1, 69, 0.0) is None
+    assert budgets.admit_orders(1, 70, 0.0) == "in_flight"
+
+
+def test_orders_stop_just_below_the_address_limit() -> None:
+    budgets = _budgets()
+    budgets.address.observe(cap=10_000, used=9_890)
+    assert budgets.admit_orders(10, 0, 0.0) is None
+    assert budgets.admit_orders(1, 0, 0.0) == "address"
+
+
+def test_refused_orders_cost_nothing() -> None:
+    budgets = _budgets(ceiling=5)
+    left = budgets.address.left
+    assert budgets.admit_orders(6, 0, 0.0) == "own_ceiling"
+    assert budgets.address.left == left
+    assert budgets.admit_orders(5, 0, 0.0) is None
+
+
+@pytest.mark.parametrize(("items", "weight"), [(1, 1), (39, 1), (40, 2), (79, 2), (80, 3)])
+def test_weight_of_a_batch_grows_every_forty_items(items: int, weight: int) -> None:
+    assert exchange_weight(items) == weight
+
+
+def test_weight_of_a_fill_page_is_a_full_page_until_counted() -> None:
+    assert info_weight("userFillsByTime") == 120
+    assert info_weight("userFillsByTime", 40) == 22
+    assert info_weight("orderStatus") == 2
+    assert info_weight("userRole") == 60
+    assert info_weight("openOrders", 500) == 20
