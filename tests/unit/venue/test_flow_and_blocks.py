@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.venue_core import ALICE, BOB, START_MS, bench, limit
+from tests.support.venue_core import ALICE, BOB, CAROL, START_MS, bench, limit
 
 from perpmaker.venue.core import Venue, build_venue
 from perpmaker.venue.engine.invariants import state_hash, violations
@@ -64,6 +64,15 @@ def test_longs_pay_shorts_the_base_rate_at_the_oracle_price() -> None:
     assert venue.state.accounts[ALICE].raw_e8 == before[0] - paid
     assert venue.state.accounts[BOB].raw_e8 == before[1] + paid
     assert sorted(p.quote_e8 for p in block.events.funding) == [-paid, paid]
+
+
+def test_what_truncated_funding_leaves_over_is_kept_not_lost() -> None:
+    venue = bench()
+    for seller in (BOB, CAROL):
+        venue.place(ALICE, limit("180", "0.07"))
+        venue.place(seller, limit("180", "0.07", buy=False, tif=Tif.IOC))
+    venue.step(3_600_000)
+    assert venue.state.funding_residue_e8 == 100
 
 
 def test_a_premium_raises_the_rate_and_the_cap_holds() -> None:

@@ -105,6 +105,17 @@ def test_fees_are_truncated_to_six_decimals() -> None:
     assert fill.fee_e8 == 999_700
 
 
+def test_a_partial_close_realises_its_share_and_leaves_the_entry_price() -> None:
+    venue = bench()
+    venue.place(ALICE, limit("180", "3", buy=False))
+    venue.place(BOB, limit("180", "3", tif=Tif.IOC))
+    venue.place(ALICE, limit("181", "1"))
+    venue.place(BOB, limit("181", "1", buy=False, tif=Tif.IOC))
+    fill = venue.state.accounts[BOB].fills[-1]
+    assert (fill.direction, fill.closed_pnl_e8) == ("Close Long", E8)
+    assert venue.state.accounts[BOB].position(0).entry_px_e8 == 180 * E8
+
+
 def test_a_flip_is_named_and_its_profit_is_that_of_the_closed_part() -> None:
     venue = bench()
     venue.place(ALICE, limit("180", "1", buy=False))

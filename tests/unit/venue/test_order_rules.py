@@ -124,6 +124,13 @@ def test_when_reduce_only_orders_exceed_the_position_the_oldest_gives_way() -> N
     assert venue.opened(ALICE) == [(182 * E8, E8 // 2), (183 * E8, 3 * E8 // 2)]
 
 
+def test_trimming_stops_as_soon_as_the_rest_fits() -> None:
+    venue = with_position("1")
+    for px, sz in (("182", "0.8"), ("183", "0.8"), ("184", "0.9")):
+        venue.place(ALICE, limit(px, sz, buy=False, reduce_only=True))
+    assert venue.opened(ALICE) == [(183 * E8, E8 // 10), (184 * E8, 9 * E8 // 10)]
+
+
 def test_an_order_the_account_cannot_pay_for_is_refused() -> None:
     venue = bench(faucet=100)
     status = venue.place(ALICE, limit("180", "12"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.state import State
+from perpmaker.venue.units import notional_e8
 
 
 def violations(state: State) -> list[str]:
@@ -26,8 +28,22 @@ def violations(state: State) -> list[str]:
     recorded = {o.oid for account in state.accounts.values() for o in account.records.values() if o.is_open}
     if not resting == opened == recorded:
         found.append(f"orders in books, open and in records differ: {resting ^ opened | opened ^ recorded}")
+    found += [f"reserved margin of {a.address} is off" for a in state.accounts.values() if not _reserves_add_up(a)]
     found += [f"level total wrong in {m.coin}" for m in state.markets if not _levels_add_up(state, m.asset)]
     return found
+
+
+def _reserves_add_up(account: Account) -> bool:
+    expected: dict[tuple[int, bool], int] = {}
+    for order in account.open_orders.values():
+        if not order.reduce_only:
+            key = order.asset, order.is_buy
+            expected[key] = expected.get(key, 0) + notional_e8(order.px_e8, order.sz_e8)
+    return all(
+        exposure.buy_quote_e8 == expected.get((asset, True), 0)
+        and exposure.sell_quote_e8 == expected.get((asset, False), 0)
+        for asset, exposure in account.exposures.items()
+    )
 
 
 def _levels_add_up(state: State, asset: int) -> bool:
