@@ -2,8 +2,8 @@
 
 Guarantees: after the plan succeeds, planning again is empty, save for what the plan itself deferred;
 deferrals resolve within two further plans; a level whose order is in doubt gets no second order; a plan never
-lets the side's total pass its room even if every live order, cancelled ones included, fills first; only
-working orders are replaced.
+lets the side's total pass its room even if every live order, cancelled and replaced ones included, fills first;
+only working orders are replaced.
 
 Levels are identified by (side, level) as written into the client order id. An order whose level is gone or
 taken serves the nearest free target within 100 bps, by a replacement that also corrects its level. Beyond 100
@@ -169,11 +169,13 @@ def plan_ladder(
         match = _match(targets, own, side)
         cancels += (Cancel(order, Reason.NO_TARGET) for order in match.spare)
         live_e8 = sum(order.remaining_e8 for order in own)
-        # What may still execute, now and after this plan; a cancelled order counts until it has left.
+        leaving_e8 = sum(order.remaining_e8 for order in match.spare)
+        wanted_e8 = live_e8 - leaving_e8 + sum(target.sz_e8 for target in match.unserved)
+        # What may execute, now and after this plan: a cancelled order counts until it has left, and a replacement
+        # together with the order it replaces, as order-state's gate counts them.
         worst_e8 = live_e8
         for order, target in match.pairs:
-            change = _change(order, target, tolerance, must_shrink=live_e8 > room.of(side))
-            growth = max(0, target.sz_e8 - order.remaining_e8)
+            change = _change(order, target, tolerance, must_shrink=wanted_e8 > room.of(side))
             doubt = match.in_doubt.get(order.level)
             if change is None:
                 skips.append(Skip(side, target.level, Reason.WITHIN_TOLERANCE))
@@ -185,14 +187,14 @@ def plan_ladder(
                 skips.append(Skip(side, target.level, Reason.IN_DOUBT))
             elif _meets_own(target, opposite):
                 skips.append(Skip(side, target.level, Reason.OWN_CROSS))
-            elif growth and worst_e8 + growth > room.of(side):
-                if change is Reason.SIZE:
+            elif worst_e8 + target.sz_e8 > room.of(side):
+                if change is Reason.SIZE and order.remaining_e8 < target.sz_e8:
                     skips.append(Skip(side, target.level, Reason.EXPOSURE))
                 else:
                     cancels.append(Cancel(order, Reason.EXPOSURE))
             else:
                 replaces.append(Replacement(order, target, change))
-                worst_e8 += growth
+                worst_e8 += target.sz_e8
         for target in match.unserved:
             if target.level in match.in_doubt:
                 skips.append(Skip(side, target.level, Reason.IN_DOUBT))

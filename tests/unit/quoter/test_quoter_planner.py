@@ -134,20 +134,20 @@ def test_a_cancelled_order_counts_against_the_room_until_it_has_left() -> None:
     assert plan((BID,), (), room=tight).places == (Placement(BID, Reason.NEW_LEVEL),)
 
 
-def test_a_replacement_that_outgrows_the_room_becomes_a_cancel() -> None:
-    live = order(BUY, BID.px_e8 - 9 * E8, sz_e8=BID.sz_e8 // 2)
-    tight = Room(BID.sz_e8 - 1, E8)
-    assert plan((BID,), (live,), room=tight).cancels == (Cancel(live, Reason.EXPOSURE),)
+def test_a_replacement_counts_with_both_legs_and_becomes_a_cancel_where_they_do_not_fit() -> None:
+    live = order(BUY, BID.px_e8 - 9 * E8, sz_e8=BID.sz_e8)
+    assert plan((BID,), (live,), room=Room(2 * BID.sz_e8, E8)).replaces == (Replacement(live, BID, Reason.PRICE),)
+    assert plan((BID,), (live,), room=Room(2 * BID.sz_e8 - 1, E8)).cancels == (Cancel(live, Reason.EXPOSURE),)
 
 
 def test_a_top_up_that_outgrows_the_room_is_left_alone() -> None:
     live = order(BUY, BID.px_e8, sz_e8=BID.sz_e8 // 3)
-    assert plan((BID,), (live,), room=Room(BID.sz_e8 - 1, E8)).skips == (Skip(BUY, 0, Reason.EXPOSURE),)
+    assert plan((BID,), (live,), room=Room(BID.sz_e8, E8)).skips == (Skip(BUY, 0, Reason.EXPOSURE),)
 
 
-def test_orders_shrink_exactly_once_the_side_is_over_its_room() -> None:
+def test_a_tolerated_excess_is_taken_back_where_it_keeps_another_level_out() -> None:
     live = order(BUY, BID.px_e8, sz_e8=BID.sz_e8 + 1_000)
-    assert plan((BID,), (live,), room=Room(BID.sz_e8, E8)).replaces == (Replacement(live, BID, Reason.SIZE),)
+    assert plan((BID, BID_1), (live,), room=Room(2 * BID.sz_e8, E8)).cancels == (Cancel(live, Reason.EXPOSURE),)
 
 
 def test_an_order_whose_replacement_was_refused_is_cancelled_instead() -> None:

@@ -1,0 +1,160 @@
+"""The quoter as a process: streams in, plans out, nothing kept on disk.
+
+Order of start: the market's rules from the gateway, a session from order-state, then quoting. Order of stop:
+take every order out of the book and wait until order-state has seen them leave, for a few seconds at most;
+whatever is left is order-state's to resolve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+from grpc import aio
+
+from perpmaker.api.parts import QuoterPart
+from perpmaker.common import logs, rpc, service
+from perpmaker.common.clock import SystemClock
+from perpmaker.common.config import load_part
+from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
+from perpmaker.proto.gateway.v1.gateway_pb2_grpc import MarketDataServiceStub, ReferenceServiceStub
+from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
+from perpmaker.proto.orderstate.v1.orderstate_pb2_grpc import OrdersServiceStub
+from perpmaker.proto.quoter.v1 import quoter_pb2_grpc
+from perpmaker.proto.risk.v1 import risk_pb2 as risk
+from perpmaker.proto.risk.v1.risk_pb2_grpc import RiskServiceStub
+from perpmaker.quoter.desk import TICK_S, Desk
+from perpmaker.quoter.servicer import QuoterServicer
+from perpmaker.quoter.settings import SettingsError
+
+_RETRY_S: Final = 0.2
+_EMPTY_DEADLINE_S: Final = 5.0
+
+_log = logs.get(__name__)
+
+
+class QuoterApp(service.Service):
+    """Wires streams, desk and control surface together."""
+
+    def __init__(self, part: QuoterPart, runtime: service.Runtime) -> None:
+        """Raises StartError when the part contradicts itself."""
+        self._part = part
+        self._runtime = runtime
+        self._gateway = rpc.connect(part.gateway_target)
+        self._orders = rpc.connect(part.order_state_target)
+        self._risk = rpc.connect(part.risk_target)
+        try:
+            self._desk = Desk(part, self._orders, SystemClock())
+        except SettingsError as error:
+            raise service.StartError(f"the quoter's part contradicts itself: {error}") from error
+
+    def register(self, server: aio.Server) -> None:
+        """See Service."""
+        quoter_pb2_grpc.add_QuoterServiceServicer_to_server(QuoterServicer(self._desk), server)
+
+    async def start(self) -> None:
+        """See Service."""
+        desk, sight, market = self._desk, self._desk.sight, self._part.market
+        desk.begin(await self._rules())
+        spawn = self._runtime.spawn
+        market_data, watch = MarketDataServiceStub(self._gateway), OrdersServiceStub(self._orders)
+        permissions = RiskServiceStub(self._risk)
+        spawn(
+            rpc.follow(
+                "market_data",
+                lambda: market_data.Subscribe(gateway.MarketDataServiceSubscribeRequest(markets=[market])),
+                sight.on_market_data,
+                on_lost=sight.on_market_data_lost,
+            ),
+            name="market-data",
+        )
+        spawn(
+            rpc.follow(
+                "permissions",
+                lambda: permissions.WatchPermissions(risk.WatchPermissionsRequest(markets=[market])),
+                sight.on_permission,
+            ),
+            name="permissions",
+        )
+        await self._acquire_session()
+        spawn(
+            rpc.follow(
+                "orders.watch",
+                lambda: watch.Watch(orders.WatchRequest(markets=[market])),
+                sight.on_orders,
+                on_lost=sight.on_orders_lost,
+            ),
+            name="orders",
+        )
+        spawn(desk.submitter.run(), name="submit")
+        spawn(desk.run(), name="desk")
+        spawn(desk.run_ticks(), name="ticks")
+        spawn(self._report_readiness(), name="readiness")
+
+    async def stop(self) -> None:
+        """See Service."""
+        self._desk.drain("stop")
+        try:
+            async with asyncio.timeout(_EMPTY_DEADLINE_S):
+                await self._desk.empty.wait()
+        except TimeoutError:
+            _log.warning("quoter.stopped_with_orders")
+        await self._runtime.cancel_tasks()
+        for channel in (self._gateway, self._orders, self._risk):
+            await channel.close()
+
+    async def _rules(self) -> InstrumentRules:
+        stub = ReferenceServiceStub(self._gateway)
+        while True:
+            try:
+                answer = await stub.ListInstruments(gateway.ListInstrumentsRequest(), timeout=rpc.READ_DEADLINE_S)
+            except aio.AioRpcError as error:
+                _log.info("instruments.waiting", reason=error.details())
+            else:
+                for instrument in answer.instruments:
+                    if instrument.market == self._part.market:
+                        return InstrumentRules(
+                            market=instrument.market,
+                            asset_id=instrument.asset_id,
+                            sz_decimals=instrument.sz_decimals,
+                            max_leverage=instrument.max_leverage,
+                            min_notional_e8=instrument.min_notional_e8,
+                        )
+                if answer.instruments:
+                    raise service.StartError(
+                        f"the gateway does not serve market {self._part.market}; add it to the gateway's markets"
+                    )
+            await asyncio.sleep(_RETRY_S)
+
+    async def _acquire_session(self) -> None:
+        stub = OrdersServiceStub(self._orders)
+        request = orders.AcquireSessionRequest(
+            market=self._part.market, holder=f"{self._part.account}/{self._part.name}#{os.getpid()}"
+        )
+        while True:
+            try:
+                answer = await stub.AcquireSession(request, timeout=rpc.PLACE_DEADLINE_S)
+            except aio.AioRpcError as error:
+                _log.info("session.waiting", reason=error.details())
+                await asyncio.sleep(_RETRY_S)
+            else:
+                break
+        _log.info("session.acquired", epoch=answer.epoch)
+        self._desk.submitter.begin(answer.epoch, answer.tag)
+
+    async def _report_readiness(self) -> None:
+        while not self._runtime.stopping.is_set():
+            if self._desk.is_ready != self._runtime.is_ready:
+                await self._runtime.set_ready(self._desk.is_ready, ", ".join(self._desk.reasons))
+            await asyncio.sleep(TICK_S / 2)
+
+
+def main(config_path: Path) -> None:
+    """Run the quoter of one market until it is told to stop. Raises ConfigError; ends the process otherwise."""
+    part = load_part(config_path, QuoterPart)
+    service.run(
+        "quoter", part.endpoint, lambda runtime: QuoterApp(part, runtime), account=part.account, market=part.market
+    )

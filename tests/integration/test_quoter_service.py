@@ -1,0 +1,299 @@
+"""The quoter as a service: real gRPC on unix sockets, scripted peers behind them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+from tests.support.quoter import PX, part
+from tests.support.quoter_peers import TAG, Peers, until
+
+from perpmaker.api.parts import QuoterPart
+from perpmaker.common import rpc
+from perpmaker.common.cloid import mint
+from perpmaker.common.decimals import E8
+from perpmaker.common.service import Runtime, StartError
+from perpmaker.proto.common.v1 import common_pb2 as common
+from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
+from perpmaker.proto.quoter.v1 import quoter_pb2 as pb
+from perpmaker.proto.quoter.v1.quoter_pb2_grpc import QuoterServiceStub
+from perpmaker.quoter.app import QuoterApp
+
+BUY, SELL = common.SIDE_BUY, common.SIDE_SELL
+
+
+class Running:
+    """A started quoter, its peers and its control surface."""
+
+    def __init__(self, peers: Peers, app: QuoterApp, runtime: Runtime, channel: aio.Channel, at: QuoterPart) -> None:
+        self.gateway, self.orders, self.risk = peers.gateway, peers.order_state, peers.risk
+        self.peers = peers
+        self.app = app
+        self.runtime = runtime
+        self.control = QuoterServiceStub(channel)
+        self.part = at
+
+    async def status(self) -> pb.GetStatusResponse:
+        return await self.control.GetStatus(pb.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S)
+
+    async def is_full(self, count: int = 4) -> None:
+        await until(f"{count} orders rest", lambda: len(self.orders.live) == count)
+
+    async def is_ready(self, ready: bool = True) -> None:
+        await until(f"ready is {ready}", lambda: self.runtime.is_ready is ready)
+
+
+@contextlib.asynccontextmanager
+async def quoting(
+    directory: Path, *, peers: Peers | None = None, age_ms: int = 2_000, **quoting_changes: Any
+) -> AsyncIterator[Running]:
+    at = part(directory, **quoting_changes).model_copy(update={"max_market_data_age_ms": age_ms})
+    async with peers or Peers(directory) as found:
+        runtime = Runtime("quoter")
+        app = QuoterApp(at, runtime)
+        server = aio.server()
+        app.register(server)
+        server.add_insecure_port(at.endpoint.listen)
+        await server.start()
+        try:
+            await app.start()
+            async with rpc.connect(at.endpoint.listen) as channel:
+                yield Running(found, app, runtime, channel, at)
+        finally:
+            await app.stop()
+            await server.stop(grace=0)
+
+
+async def test_a_quoter_fills_both_sides_and_becomes_ready(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        await quoter.is_ready()
+        assert len(quoter.orders.on(BUY)) == len(quoter.orders.on(SELL)) == 2
+        assert {order.time_in_force for order in quoter.orders.live} == {common.TIME_IN_FORCE_POST_ONLY}
+        status = await quoter.status()
+        assert (status.quoting, status.epoch, len(status.target)) == (True, 1, 4)
+        assert status.mid_px_e8 == PX
+    assert not quoter.orders.live
+    assert not quoter.orders.doubled
+
+
+async def test_a_plan_carries_the_frame_that_caused_it(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        quoter.gateway.frozen = True
+        sent = len(quoter.orders.requests)
+        quoter.gateway.move(PX + 60 * E8)
+        await until("a plan follows", lambda: len(quoter.orders.requests) > sent)
+        assert quoter.orders.requests[sent].trace.receive_time_ns == quoter.gateway.receive_ns
+        assert quoter.orders.requests[sent].trace.sequence == sent + 1
+
+
+async def test_quotes_follow_the_book_by_replacement_with_one_order_per_level(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        for step in range(1, 6):
+            quoter.gateway.move(PX + step * 40 * E8)
+            wanted = quoter.gateway.mid_e8
+            await until(
+                "the ladder surrounds the new mid",
+                lambda wanted=wanted: (
+                    len(quoter.orders.live) == 4
+                    and max(o.px_e8 for o in quoter.orders.on(BUY)) > wanted - 40 * E8
+                    and min(o.px_e8 for o in quoter.orders.on(SELL)) > wanted
+                ),
+            )
+        assert sum(len(request.replaces) for request in quoter.orders.requests) >= 4
+    assert not quoter.orders.doubled
+
+
+async def test_orders_of_an_earlier_session_are_adopted(tmp_path: Path) -> None:
+    peers = Peers(tmp_path)
+    for is_buy, px_e8 in ((True, PX - 36 * E8), (False, PX + 5_000 * E8)):
+        peers.order_state.put(
+            common.Order(
+                cloid=mint(TAG, 1, 9, is_buy=is_buy, level=0),
+                side=BUY if is_buy else SELL,
+                px_e8=px_e8,
+                sz_e8=500_000,
+                epoch=1,
+            ),
+            common.ORDER_STATE_RESTING,
+        )
+    peers.order_state.epoch = 1
+    far = mint(TAG, 1, 9, is_buy=False, level=0)
+    async with quoting(tmp_path, peers=peers) as quoter:
+        await until("the stray is cancelled", lambda: peers.order_state.orders[far] not in peers.order_state.live)
+        await quoter.is_full()
+        assert (await quoter.status()).epoch == 2
+    assert not peers.order_state.doubled
+
+
+async def test_a_held_market_gets_nothing_new_and_quotes_again_when_released(tmp_path: Path) -> None:
+    peers = Peers(tmp_path)
+    peers.order_state.held = True
+    async with quoting(tmp_path, peers=peers) as quoter:
+        await until("the gate is seen", lambda: quoter.app._desk.reasons == ("held",))
+        assert not peers.order_state.requests
+        assert not quoter.runtime.is_ready
+        peers.order_state.hold(False)
+        await quoter.is_full()
+        await quoter.is_ready()
+
+
+async def test_a_frozen_feed_pulls_every_quote(tmp_path: Path) -> None:
+    async with quoting(tmp_path, age_ms=300) as quoter:
+        await quoter.is_full()
+        quoter.gateway.frozen = True
+        await quoter.is_full(0)
+        await quoter.is_ready(False)
+        quoter.gateway.frozen = False
+        await quoter.is_full()
+
+
+async def test_a_feed_said_to_be_down_makes_the_quoter_not_ready(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_ready()
+        quoter.gateway.set_live(False)
+        await quoter.is_ready(False)
+        quoter.gateway.set_live(True)
+        await quoter.is_ready()
+
+
+async def test_a_kill_empties_the_book_at_once(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        quoter.risk.permission.killed = True
+        quoter.risk.publish()
+        await quoter.is_full(0)
+        await quoter.is_ready(False)
+
+
+async def test_four_quick_fills_take_their_side_out_of_the_book(tmp_path: Path) -> None:
+    async with quoting(tmp_path, levels=4) as quoter:
+        await quoter.is_full(8)
+        for order in quoter.orders.on(BUY):
+            quoter.orders.fill(order)
+        await until("the burst is seen", lambda: "burst_buy" in quoter.app._desk.reasons and not quoter.orders.on(BUY))
+        assert quoter.orders.on(SELL)
+
+
+async def test_a_quoter_that_was_replaced_stops_without_touching_its_successors_orders(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        await quoter.is_ready()
+        quoter.orders.verdict = orders.VERDICT_FENCED
+        quoter.gateway.move(PX + 20 * E8)
+        await quoter.is_ready(False)
+        assert (await quoter.status()).reasons[0] == "fenced"
+    assert len(quoter.orders.live) == 4
+
+
+async def test_a_replacement_refused_for_exposure_is_done_by_cancel_and_place(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        quoter.orders.replace_verdict = orders.VERDICT_EXPOSURE
+        before = {order.cloid for order in quoter.orders.live}
+        quoter.gateway.move(PX + 60 * E8)
+        await until(
+            "all four are new",
+            lambda: len(quoter.orders.live) == 4 and not before & {order.cloid for order in quoter.orders.live},
+        )
+    assert not quoter.orders.doubled
+
+
+async def test_an_order_state_that_restarts_finds_a_quoter_that_goes_on(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        await quoter.is_ready()
+        await quoter.peers.stop_order_state()
+        await quoter.is_ready(False)
+        quoter.gateway.move(PX + 60 * E8)
+        await quoter.peers.start_order_state()
+        await quoter.is_ready()
+        await until(
+            "the ladder followed the book",
+            lambda: len(quoter.orders.live) == 4 and max(o.px_e8 for o in quoter.orders.on(BUY)) > PX,
+        )
+    assert not quoter.orders.doubled
+
+
+async def test_a_drain_empties_the_book_and_keeps_it_empty(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        for _ in range(2):
+            await quoter.control.Drain(pb.DrainRequest(drain_id="d1"), timeout=rpc.CONFIG_DEADLINE_S)
+        await quoter.is_full(0)
+        sent = len(quoter.orders.requests)
+        cycles = (await quoter.status()).cycles
+        quoter.gateway.move(PX + 60 * E8)
+        await until("more cycles have run", lambda: quoter.app._desk.cycles > cycles + 3)
+        assert len(quoter.orders.requests) == sent
+
+
+def changed(at: QuoterPart, generation: int, **quoting_changes: Any) -> pb.ApplyConfigRequest:
+    new = at.model_copy(update={"generation": generation, "quoting": at.quoting.model_copy(update=quoting_changes)})
+    return pb.ApplyConfigRequest(generation=generation, part_json=new.model_dump_json())
+
+
+async def test_a_new_generation_takes_effect_without_a_restart(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        answer = await quoter.control.ApplyConfig(changed(quoter.part, 2, levels=3), timeout=rpc.CONFIG_DEADLINE_S)
+        assert answer.applied_generation == 2
+        await quoter.is_full(6)
+
+
+@pytest.mark.parametrize(
+    ("generation", "changes", "code", "words"),
+    [
+        (1, {"levels": 99}, grpc.StatusCode.INVALID_ARGUMENT, "quoting.levels"),
+        (3, {"min_half_spread_bps": 60.0}, grpc.StatusCode.INVALID_ARGUMENT, "min_half_spread_bps exceeds"),
+    ],
+)
+async def test_a_bad_configuration_is_refused_as_a_whole(
+    tmp_path: Path, generation: int, changes: dict[str, Any], code: grpc.StatusCode, words: str
+) -> None:
+    async with quoting(tmp_path) as quoter:
+        with pytest.raises(aio.AioRpcError) as refused:
+            await quoter.control.ApplyConfig(changed(quoter.part, generation, **changes), timeout=3)
+        assert refused.value.code() is code
+        assert words in (refused.value.details() or "")
+        assert (await quoter.status()).applied_generation == 1
+
+
+async def test_an_outdated_generation_and_a_fixed_field_are_refused(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.control.ApplyConfig(changed(quoter.part, 5), timeout=3)
+        for request, code in (
+            (changed(quoter.part, 4), grpc.StatusCode.FAILED_PRECONDITION),
+            (
+                changed(quoter.part.model_copy(update={"market": "ETH"}), 6),
+                grpc.StatusCode.INVALID_ARGUMENT,
+            ),
+            (
+                pb.ApplyConfigRequest(generation=9, part_json=quoter.part.model_dump_json()),
+                grpc.StatusCode.INVALID_ARGUMENT,
+            ),
+        ):
+            with pytest.raises(aio.AioRpcError) as refused:
+                await quoter.control.ApplyConfig(request, timeout=3)
+            assert refused.value.code() is code
+
+
+async def test_a_market_the_gateway_does_not_serve_is_said_at_start(tmp_path: Path) -> None:
+    async with Peers(tmp_path) as peers:
+        peers.gateway.market = "ETH"
+        app = QuoterApp(part(tmp_path), Runtime("quoter"))
+        with pytest.raises(StartError, match="does not serve market BTC"):
+            await app.start()
+        await app.stop()
+
+
+async def test_a_part_that_contradicts_itself_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="min_half_spread_bps exceeds"):
+        QuoterApp(part(tmp_path, min_half_spread_bps=60.0), Runtime("quoter"))
