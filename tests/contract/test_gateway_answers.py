@@ -59,8 +59,8 @@ def test_length_mismatch_leaves_everything_unknown(statuses: str) -> None:
 
 
 def test_cancel_success_and_gone_are_told_apart() -> None:
-    text = '{"status":"ok","response":{"type":"cancel","data":{"statuses":["success",{"error":"Order was never placed, already canceled, or filled. asset=0"}]}}}'
-    outcomes = _read(text, TWO)
+    gone = "Order was never placed, already canceled, or filled. asset=0"
+    outcomes = _read(_order('"success",{"error":"' + gone + '"}').replace('"order"', '"cancel"'), TWO)
     assert _kinds(outcomes) == ["cancelled", "rejected"]
     assert getattr(outcomes[1].rejected, "class") == pb.REJECTION_CLASS_ORDER_GONE
 

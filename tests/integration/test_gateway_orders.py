@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +244,6 @@ async def test_stopping_tells_open_plans_unknown(tmp_path: Path) -> None:
         await venue.control("drop_after_commit", n=1)
         number = await gateway.submit(places=[gateway.order(gateway.cloid(1), px=str(px), sz="0.001")])
         await gateway.executed.until(lambda told: told.HasField("sent"))
-        await asyncio.sleep(0)
 
         await gateway.service.stop()
 

@@ -207,6 +207,10 @@ class TestGateway:
         """What was told of a plan so far."""
         return Told([told for told in self.executed.messages if told.request_id == number])
 
+    def readers(self) -> list[asyncio.Task[None]]:
+        """Tasks that read the streams opened so far; a stream that fails fails its task."""
+        return list(self._readers)
+
     async def close(self) -> None:
         for reader in self._readers:
             reader.cancel()

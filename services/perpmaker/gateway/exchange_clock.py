@@ -1,10 +1,16 @@
-"""The exchange's clock seen from here: an interval that surely contains its offset, from question and answer times."""
+"""The exchange's clock seen from here: from question and answer times, never more certain than they allow."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from perpmaker.common.clock import Clock
 
 WARN_OFFSET_MS = 250
+COMMIT_LAG_MS = 200
+"""What an answer may lag the newest block: about two blocks of 70 ms."""
+
+_SAMPLES = 5
 
 
 class ExchangeClock:
@@ -12,31 +18,27 @@ class ExchangeClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._low_ms = 0
-        self._high_ms = 0
-        self.has_sample = False
+        self._intervals: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
 
     def observe(self, asked_ms: int, answered_ms: int, exchange_ms: int) -> None:
-        """Take one answer of the exchange's time.
-
-        Intervals of several samples are intersected; when they contradict each other a clock has moved, and the newest
-        counts.
-        """
-        low, high = exchange_ms - answered_ms, exchange_ms - asked_ms
-        if self.has_sample and max(low, self._low_ms) <= min(high, self._high_ms):
-            low, high = max(low, self._low_ms), min(high, self._high_ms)
-        self._low_ms, self._high_ms = low, high
-        self.has_sample = True
+        """Take one answer of the exchange's time: its offset lies between the two ends of the exchange of words."""
+        self._intervals.append((exchange_ms - answered_ms, exchange_ms - asked_ms))
 
     @property
     def offset_ms(self) -> int:
-        """Exchange clock minus ours, best estimate: the end of the interval that is nearer to zero, or its inside."""
-        return min(max(0, self._low_ms), self._high_ms)
+        """Exchange clock minus ours: what the quickest answer allows, nearest to zero."""
+        low, high = min(self._intervals, key=lambda interval: interval[1] - interval[0], default=(0, 0))
+        return min(max(0, low), high)
 
     def now_ms(self) -> int:
         """Exchange time now, best estimate."""
         return self._clock.now_ms() + self.offset_ms
 
     def at_least_ms(self) -> int:
-        """A time that the exchange's clock has surely reached by now."""
-        return self._clock.now_ms() + self._low_ms
+        """A time whose every event an answer to a question asked now surely contains.
+
+        Exchange times are those of blocks, which are stamped before they can be read, so the most pessimistic recent
+        sample counts and the commit lag is taken off.
+        """
+        low = min((interval[0] for interval in self._intervals), default=0)
+        return self._clock.now_ms() + low - COMMIT_LAG_MS

@@ -1,0 +1,49 @@
+"""What is known of the dead man's switch without asking the exchange."""
+
+from __future__ import annotations
+
+import secrets
+
+from perpmaker.api.parts import DeadMansSwitchPart
+from perpmaker.common.clock import ManualClock
+from perpmaker.gateway.budget import Budgets, BudgetSettings
+from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.dead_mans_switch import FIRINGS_PER_DAY, DeadMansSwitch
+from perpmaker.gateway.exchange_clock import ExchangeClock
+from perpmaker.gateway.execution import SigningDesk
+from perpmaker.gateway.key import SigningKey
+from perpmaker.gateway.measurements import Measurements
+from perpmaker.gateway.nonces import Nonces
+from perpmaker.gateway.signing import Signer
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def _switch(clock: ManualClock, url: str = "http://127.0.0.1:9") -> DeadMansSwitch:
+    desk = SigningDesk(Signer(SigningKey(secrets.token_bytes(32)), "b"), Nonces(clock, 0), clock, Measurements())
+    budgets = Budgets(BudgetSettings(600, 30), 0.0)
+    return DeadMansSwitch(DeadMansSwitchPart(), desk, Rest(url, budgets, clock), ExchangeClock(clock))
+
+
+def test_orders_of_one_firing_count_once() -> None:
+    clock = ManualClock()
+    switch = _switch(clock)
+    for _ in range(5):
+        switch.fired(clock.now_ms())
+    switch.fired(clock.now_ms() + 1)
+    assert switch.firings_left == FIRINGS_PER_DAY - 2
+
+
+def test_firings_are_counted_per_day() -> None:
+    clock = ManualClock()
+    switch = _switch(clock)
+    switch.fired(clock.now_ms())
+    clock.advance_ms(DAY_MS)
+    assert switch.firings_left == FIRINGS_PER_DAY
+
+
+async def test_unanswered_push_leaves_no_deadline_and_says_why() -> None:
+    switch = _switch(ManualClock())
+    await switch.push()
+    assert switch.deadline_ms == 0
+    assert switch.refusal == "no answer from the exchange"
