@@ -149,7 +149,8 @@ class Child:
         if process is None:
             return None
         self._set(Condition.STOPPING)
-        if process.returncode is None:
+        was_running = process.returncode is None
+        if was_running:
             self._signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(self.spec.stop_deadline_s if deadline_s is None else deadline_s):
@@ -157,7 +158,7 @@ class Child:
             except TimeoutError:
                 self._signal(signal.SIGKILL)
                 await process.wait()
-        if self.condition is not Condition.STOPPED and process.returncode:
+        if was_running and process.returncode:
             self._tell(Note(f"{self.spec.name} did not end cleanly: {_ended(process.returncode)}", Severity.WARNING))
         self._set(Condition.STOPPED)
         return process.returncode

@@ -113,7 +113,7 @@ class System:
 
     async def first_failure(self) -> ChildFailedError:
         """Wait until the runner has given up on some child; returns why."""
-        return await self._failure
+        return await asyncio.shield(self._failure)
 
     def kill_all(self) -> None:
         """End every process at once."""
