@@ -69,7 +69,6 @@ class RiskApp(service.Service):
             self._executor,
             self._feed,
             new_trip_id=self._new_trip_id,
-            spawn=lambda work, name: runtime.spawn(work, name=name),
         )
         self._gateway_told = False
 
@@ -104,6 +103,7 @@ class RiskApp(service.Service):
         # A stream that outlives its channel would take the closing for a fault.
         await self._runtime.cancel_tasks()
         await self._executor.stop()
+        await self._keeper.stop()
         await self._store.close()
         for channel in (self._gateway, self._orders, self._kill_gateway, self._kill_orders):
             await channel.close()
@@ -134,7 +134,7 @@ class RiskApp(service.Service):
             except aio.AioRpcError:
                 await asyncio.sleep(_RETRY_S)
             else:
-                await self._keeper.confirm_fresh(ever_traded=any(market.placed for market in summary.markets))
+                self._keeper.confirm_fresh(ever_traded=any(market.placed for market in summary.markets))
                 self._controller.evaluate()
 
     async def _follow_orders(self) -> None:

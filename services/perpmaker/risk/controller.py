@@ -1,15 +1,16 @@
 """From facts to effects: evaluates, publishes, trips, empties. The one place that changes the record.
 
-A kill takes the same path whoever asks for it, a check or a person: latch (on disk, or as soon as the disk allows),
-killed permission to every reader, then gateway disarmed and books emptied until that is proven.
+A kill takes the same path whoever asks for it, a check or a person: latch, killed permission to every reader, gateway
+disarmed and books emptied until that is proven. The latch goes to disk meanwhile, and whoever asked is answered when it
+is there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from perpmaker.api.parts import RiskPart
 from perpmaker.common import logs
@@ -23,6 +24,7 @@ from perpmaker.risk.feed import PermissionFeed
 from perpmaker.risk.finding import Finding, Severity
 from perpmaker.risk.keeper import Keeper
 from perpmaker.risk.latch import ACCOUNT, LatchState
+from perpmaker.risk.monitors.position import POSITION_LIMIT
 from perpmaker.risk.sizing import SideScales
 
 WATCHDOG_S: Final = 0.25
@@ -30,8 +32,6 @@ WATCHDOG_S: Final = 0.25
 COALESCE_S: Final = 0.02
 """Events within this time share one evaluation."""
 LIQUIDATION: Final = "liquidation"
-
-Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 _log = logs.get(__name__)
 
@@ -49,7 +49,6 @@ class Controller:
         feed: PermissionFeed,
         *,
         new_trip_id: Callable[[], str],
-        spawn: Spawn,
     ) -> None:
         self._part = part
         self._limits = {market.market: market for market in part.markets}
@@ -59,11 +58,10 @@ class Controller:
         self._executor = executor
         self._feed = feed
         self._new_trip_id = new_trip_id
-        self._spawn = spawn
         self._scales: dict[str, SideScales] = {}
+        self._over_limit: set[str] = set()
         self._pulls: dict[str, str] = {}
         self._pull_number = 0
-        self._tripping: set[str] = set()
         self._trip_started_ns: dict[str, int] = {}
         self._severities: dict[tuple[str, str], Severity] = {}
         self._wake = asyncio.Event()
@@ -92,24 +90,30 @@ class Controller:
         if self._keeper.is_loaded:
             self._keeper.days = self._facts.observe_days(self._keeper.days)
         days = self._keeper.days
-        states = {market: self._facts.market_state(limits, days) for market, limits in self._limits.items()}
+        states = {
+            market: self._facts.market_state(limits, days, was_over_limit=market in self._over_limit)
+            for market, limits in self._limits.items()
+        }
         account = self._facts.account_risk(
             states, days, store_live=self._keeper.store_live, verified_fresh=self._keeper.verified_fresh
         )
         evaluation = evaluate(states, account, self._part.limits, self._limits, self._keeper.record, self._scales)
         self.evaluation = evaluation
+        self._over_limit = {m for m, judged in evaluation.markets.items() if POSITION_LIMIT in judged.verdict.reasons}
         for market, judged in evaluation.markets.items():
             self._scales[market] = judged.scales
             self._feed.offer(market, judged.permission)
         self._require_empty_books(evaluation)
-        for kill in evaluation.kills:
-            self._kill(kill.market, kill.reason)
-        if self._facts.liquidated:
-            self._facts.liquidated = False
-            self._kill(ACCOUNT, LIQUIDATION)
         self._note_changes(evaluation)
         self._export(evaluation)
-        return evaluation
+        for kill in evaluation.kills:
+            # A trip evaluates again and may have carried out the rest of this list.
+            if not self._keeper.record.latch(kill.market).is_latched:
+                self.trip(kill.market, kill.reason, cause=kill.reason.split(",")[0])
+        if self._facts.liquidated:
+            self._facts.liquidated = False
+            self.trip(ACCOUNT, LIQUIDATION, cause=LIQUIDATION)
+        return self.evaluation
 
     def _export(self, evaluation: Evaluation) -> None:
         now_s = self._clock.monotonic_s()
@@ -118,22 +122,22 @@ class Controller:
             metrics.export(evaluation, self._keeper.record)
             metrics.STORE_UP.set(self._keeper.store_live)
 
-    async def trip(self, scope: str, reason: str, *, cause: str = "manual") -> str:
+    def trip(self, scope: str, reason: str, *, cause: str = "manual") -> str:
         """Latch a scope and begin to empty it. Returns the trip's id, the latched one when it was latched before."""
         started_ns = self._clock.monotonic_ns()
-        trip_id, now_ms = self._new_trip_id(), self._clock.now_ms()
         known = self._keeper.record.latch(scope).is_latched
-        await self._keeper.tighten(lambda record: records.trip(record, scope, trip_id, reason, now_ms))
+        trip_id, now_ms = self._new_trip_id(), self._clock.now_ms()
+        self._keeper.tighten(lambda record: records.trip(record, scope, trip_id, reason, now_ms))
         latched_id = self._keeper.record.latch(scope).trip_id
         self._trip_started_ns[latched_id] = started_ns
-        if not known:
-            _log.critical("kill.triggered", market=scope, trip_id=latched_id, reasons=reason)
-            metrics.TRIPS.labels("market" if scope else "account", cause).inc()
         self._executor.disarm(scope, "killed")
-        self.evaluate()
         if known:
             for market in self.markets_of(scope):
                 self._executor.prove_again(market)
+        else:
+            _log.critical("kill.triggered", market=scope, trip_id=latched_id, reasons=reason)
+            metrics.TRIPS.labels("market" if scope else "account", cause).inc()
+        self.evaluate()
         return latched_id
 
     async def rearm(self, trip_id: str) -> bool:
@@ -153,9 +157,9 @@ class Controller:
         self.evaluate()
         return True
 
-    async def close(self, market: str, drain_id: str) -> None:
+    def close(self, market: str, drain_id: str) -> None:
         """Close a market and begin to empty it."""
-        await self._keeper.tighten(lambda record: records.close(record, market, drain_id))
+        self._keeper.tighten(lambda record: records.close(record, market, drain_id))
         self.evaluate()
         self._executor.prove_again(market)
 
@@ -214,19 +218,6 @@ class Controller:
             self._pulls[market] = f"pull-{market}-{self._clock.now_ms()}-{self._pull_number}"
         return self._pulls[market]
 
-    def _kill(self, scope: str, reason: str) -> None:
-        if scope in self._tripping:
-            return
-        self._tripping.add(scope)
-
-        async def run() -> None:
-            try:
-                await self.trip(scope, reason, cause=reason.split(",", maxsplit=1)[0])
-            finally:
-                self._tripping.discard(scope)
-
-        self._spawn(run(), f"trip-{scope or 'account'}")
-
     def _note_executed(self, trip_id: str) -> None:
         started_ns = self._trip_started_ns.pop(trip_id, None)
         if started_ns is not None:
@@ -234,13 +225,13 @@ class Controller:
             self.last_kill_latency_us = latency_ns // 1000
             metrics.KILL_SECONDS.observe(latency_ns / 1e9)
         _log.warning("kill.executed", trip_id=trip_id, latency_us=self.last_kill_latency_us)
-        self._spawn(self._keeper.tighten(lambda record: records.verified_empty(record, trip_id)), "kill-executed")
+        self._keeper.tighten(lambda record: records.verified_empty(record, trip_id))
 
     def _doubt_emptiness(self, market: str) -> None:
         for scope in (ACCOUNT, market):
             if self._keeper.record.latch(scope).state is LatchState.HALTED:
                 _log.error("kill.orders_seen_live", market=market)
-                self._spawn(self._keeper.tighten(partial(records.in_doubt, scope=scope)), "kill-in-doubt")
+                self._keeper.tighten(partial(records.in_doubt, scope=scope))
 
     def _note_changes(self, evaluation: Evaluation) -> None:
         for market, findings in (

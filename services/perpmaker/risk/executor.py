@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from grpc import aio
 
 from perpmaker.common import logs, rpc
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
-from perpmaker.proto.gateway.v1.gateway_pb2_grpc import ExecutionServiceAsyncStub
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orderstate
-from perpmaker.proto.orderstate.v1.orderstate_pb2_grpc import OrdersServiceAsyncStub
+
+if TYPE_CHECKING:
+    # Generated for type checkers only.
+    from perpmaker.proto.gateway.v1.gateway_pb2_grpc import ExecutionServiceAsyncStub
+    from perpmaker.proto.orderstate.v1.orderstate_pb2_grpc import OrdersServiceAsyncStub
 
 _FIRST_PAUSE_S: Final = 0.02
 _MAX_PAUSE_S: Final = 0.5

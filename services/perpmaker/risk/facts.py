@@ -182,7 +182,9 @@ class Facts:
         advanced[ACCOUNT] = observe_total(advanced.get(ACCOUNT), date, total_e8)
         return advanced
 
-    def market_state(self, limits: MarketRiskPart, days: Mapping[str, Day]) -> RiskState:
+    def market_state(
+        self, limits: MarketRiskPart, days: Mapping[str, Day], *, was_over_limit: bool = False
+    ) -> RiskState:
         """Picture of one market."""
         facts = self.markets[limits.market]
         now_ms, wall_ms = self._now_ms(), self._clock.now_ms()
@@ -200,6 +202,7 @@ class Facts:
             market=limits.market,
             max_position_e8=limit_in_lots_e8(limits.max_notional_e8, mark, lot_e8),
             position_e8=standing.position.sz_e8,
+            was_over_limit=was_over_limit,
             pending=Pending(
                 active_bid_e8=exposure.active_bid_e8,
                 active_ask_e8=exposure.active_ask_e8,

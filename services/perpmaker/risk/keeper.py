@@ -1,7 +1,8 @@
 """Keeps the record in memory and on disk, each change in its safe order.
 
-A change that tightens (trip, close) holds at once and is written as soon as the store lets it: a kill does not wait for
-a broken disk. A change that loosens (rearm, open) is on disk first and holds only then.
+A change that tightens (trip, close) holds at once and is written as soon as the store lets it: a kill waits for no
+disk, only the answer to whoever asked for it does. A change that loosens (rearm, open) is on disk first and holds only
+then.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from perpmaker.risk.latch import ACCOUNT
 from perpmaker.risk.record import LATCH_LOST, Record
 from perpmaker.risk.store import RiskStore, StoreUnavailableError
 
-WAIT_FOR_DISK_S: Final = 0.15
-"""How long a kill waits for its record before it goes on; a healthy store answers within a few milliseconds."""
 _BEAT_S: Final = 0.25
 
 _log = logs.get(__name__)
@@ -33,9 +32,11 @@ class Keeper:
         self._clock = clock
         self._new_trip_id = new_trip_id
         self._lock = asyncio.Lock()
-        self._dirty = False
-        self._flushes: set[asyncio.Task[None]] = set()
-        self._saved_days: dict[str, Day] = {}
+        # Versions of the record: of the newest change, and of the newest one known to be on disk.
+        self._changed = 0
+        self._written = 0
+        self._progress = asyncio.Event()
+        self._flush: asyncio.Task[None] | None = None
         self.record = Record()
         self.days: dict[str, Day] = {}
         self.is_loaded = False
@@ -59,55 +60,86 @@ class Keeper:
         self.days = {**loaded.days, **self.days}
         self.is_fresh = not loaded.initialised
         self.is_loaded = self.store_live = True
-        self._dirty = loaded.record != self.record
+        if not self.is_fresh:
+            self._changed += 1
+            self._begin_flush()
 
-    async def confirm_fresh(self, *, ever_traded: bool) -> None:
+    def confirm_fresh(self, *, ever_traded: bool) -> None:
         """Settle what an empty store means: a new account, or a lost latch if order-state knows of orders of ours."""
         if self.is_fresh:
             self.is_fresh = False
-            await self.tighten(lambda record: self._latch_lost(record) if ever_traded else record)
+            self.tighten(lambda record: self._latch_lost(record) if ever_traded else record)
 
     def _latch_lost(self, record: Record) -> Record:
         _log.critical("kill.latch_lost")
         return records.trip(record, ACCOUNT, self._new_trip_id(), LATCH_LOST, self._clock.now_ms())
 
-    async def tighten(self, change: Callable[[Record], Record]) -> None:
-        """Apply a change that restricts: in memory now, on disk within a moment or as soon as the store is back."""
+    def tighten(self, change: Callable[[Record], Record]) -> None:
+        """Apply a change that restricts: in memory now, on disk as soon as the store allows."""
         self.record = change(self.record)
-        self._dirty = True
-        flush = asyncio.create_task(self._flush_quietly())
-        self._flushes.add(flush)
-        flush.add_done_callback(self._flushes.discard)
-        await asyncio.wait((flush,), timeout=WAIT_FOR_DISK_S)
+        self._changed += 1
+        self._begin_flush()
+
+    async def durable(self, timeout_s: float) -> bool:
+        """Wait until everything applied so far is on disk; False when time ran out first."""
+        wanted = self._changed
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._written < wanted:
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def loosen(self, change: Callable[[Record], Record]) -> None:
         """Apply a change that permits: on disk first. Raises StoreUnavailableError and whatever `change` raises."""
         async with self._lock:
-            change(self.record)  # refuses before anything is written
             while True:
-                before = self.record
-                await self._write(change(before))
+                before, version = self.record, self._changed
+                after = change(before)
+                await self._write(after)
                 if self.record is before:
-                    self.record, self._dirty = change(before), False
+                    self.record = after
+                    self._note_written(version)
                     return
                 # Something tightened meanwhile: what is on disk is out of date, and the change is judged again.
-                self._dirty = True
-                change(self.record)
 
     async def run(self) -> None:
         """Retry what could not be written and notice a silent store, for ever."""
         while True:
             await asyncio.sleep(_BEAT_S)
-            if not self.is_loaded:
-                continue
-            await self._flush_quietly()
-            await self._save_days_quietly()
+            if self.verified_fresh:
+                self._begin_flush()
+                await self._save_days_quietly()
 
     async def save_days(self) -> None:
         """Write the days. Raises StoreUnavailableError."""
-        days = dict(self.days)
-        await self._store.save_days(days)
-        self._saved_days = days
+        await self._store.save_days(self.days)
+
+    async def stop(self) -> None:
+        """Wait for the write under way."""
+        if self._flush is not None:
+            await asyncio.wait((self._flush,))
+
+    def _note_written(self, version: int) -> None:
+        self._written = version
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    def _begin_flush(self) -> None:
+        is_due = self.verified_fresh and self._written < self._changed
+        if is_due and (self._flush is None or self._flush.done()):
+            self._flush = asyncio.create_task(self._flush_quietly())
+
+    async def _flush_quietly(self) -> None:
+        async with self._lock:
+            while self._written < self._changed:
+                version = self._changed
+                try:
+                    await self._write(self.record)
+                except StoreUnavailableError:
+                    return
+                self._note_written(version)
 
     async def _save_days_quietly(self) -> None:
         try:
@@ -115,16 +147,6 @@ class Keeper:
             self._note(live=True)
         except StoreUnavailableError as error:
             self._note(live=False, reason=str(error))
-
-    async def _flush_quietly(self) -> None:
-        async with self._lock:
-            while self._dirty and not self.is_fresh and self.is_loaded:
-                record = self.record
-                try:
-                    await self._write(record)
-                except StoreUnavailableError:
-                    return
-                self._dirty = self.record is not record
 
     async def _write(self, record: Record) -> None:
         try:
@@ -137,6 +159,7 @@ class Keeper:
     def _note(self, *, live: bool, reason: str = "") -> None:
         if live != self.store_live:
             _log.log(20 if live else 40, "store.up" if live else "store.lost", reason=reason)
-            # A store that was away may have come back without the record.
-            self._dirty = True
+            if not live:
+                # It may come back without the record.
+                self._changed += 1
         self.store_live = live

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -23,6 +24,8 @@ from perpmaker.risk.wire import state_message
 _ANSWER_MARGIN_S: Final = 0.1
 """Kept of the caller's deadline for the answer's way back."""
 _LONGEST_WAIT_S: Final = 30.0
+_LONGEST_DISK_WAIT_S: Final = 2.0
+"""A kill is answered without its record on disk after this; a store that slow closes the permissions anyway."""
 
 Context = aio.ServicerContext[Any, Any]
 
@@ -59,11 +62,9 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         """Latch, then answer with the proof of emptiness or, shortly before the deadline, without it."""
         if request.market:
             await self._check_market(request.market, context)
-        trip_id = await self._controller.trip(request.market, request.reason or "manual")
-        markets = self._controller.markets_of(request.market)
-        return pb.TripResponse(
-            trip_id=trip_id, verified_empty=await self._executor.wait_empty(markets, _patience_s(context))
-        )
+        trip_id = self._controller.trip(request.market, request.reason or "manual")
+        verified = await self._settle(self._controller.markets_of(request.market), context)
+        return pb.TripResponse(trip_id=trip_id, verified_empty=verified)
 
     async def Rearm(self, request: pb.RearmRequest, context: Context) -> pb.RearmResponse:  # noqa: N802
         """Acknowledge a trip."""
@@ -83,8 +84,8 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         await self._check_market(request.market, context)
         if not request.drain_id:
             return await _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "drain_id names the drain and is required")
-        await self._controller.close(request.market, request.drain_id)
-        verified = await self._executor.wait_empty((request.market,), _patience_s(context))
+        self._controller.close(request.market, request.drain_id)
+        verified = await self._settle((request.market,), context)
         remaining = 0 if verified else self._executor.remaining(request.market)
         return pb.CloseMarketResponse(verified_empty=verified, remaining=remaining)
 
@@ -106,6 +107,15 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
             last_kill_latency_us=self._controller.last_kill_latency_us,
         )
 
+    async def _settle(self, markets: Iterable[str], context: Context) -> bool:
+        """Wait until the record is on disk and the markets are proven empty, as far as the deadline lets; the proof."""
+        patience_s = _patience_s(context)
+        verified, _ = await asyncio.gather(
+            self._executor.wait_empty(markets, patience_s),
+            self._keeper.durable(min(patience_s, _LONGEST_DISK_WAIT_S)),
+        )
+        return verified
+
     async def _check_market(self, market: str, context: Context) -> None:
         if market not in self._markets:
             known = ", ".join(sorted(self._markets))
@@ -119,7 +129,7 @@ async def _refuse(context: Context, code: grpc.StatusCode, text: str) -> NoRetur
 
 
 def _patience_s(context: Context) -> float:
-    left_s = context.time_remaining()
+    left_s: float | None = context.time_remaining()  # typed as never None, and None without a deadline
     if left_s is None:
         return rpc.PLACE_DEADLINE_S
     return min(max(0.0, left_s - _ANSWER_MARGIN_S), _LONGEST_WAIT_S)

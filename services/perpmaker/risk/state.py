@@ -56,6 +56,8 @@ class RiskState:
     max_position_e8: int = 0
     """Local limit in whole lots at the current mark, rounded down; 0 while mark or lot are not known."""
     position_e8: int = 0
+    was_over_limit: bool = False
+    """Whether the evaluation before this one found the position over its limit."""
     pending: Pending = Pending()
     mark_px_e8: int = 0
     """0 while no price was ever seen."""

@@ -21,7 +21,8 @@ from perpmaker.risk.day import Day, decode_days, encode_days
 from perpmaker.risk.record import Record
 
 _SOCKET_TIMEOUT_S: Final = 0.5
-_WAITAOF_TIMEOUT_MS: Final = 400
+_WAITAOF_TIMEOUT_MS: Final = 1_500
+"""A server that syncs every second confirms within that second."""
 
 
 class StoreUnavailableError(Exception):
@@ -58,13 +59,9 @@ class RiskStore:
     """Keys `pm:{account}:risk:*`; nobody else writes them, and nothing else is touched."""
 
     def __init__(self, url: str, account: str) -> None:
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=_SOCKET_TIMEOUT_S,
-            socket_connect_timeout=_SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            client_name="perpmaker-risk",
-        )
+        self._redis = _client(url, _SOCKET_TIMEOUT_S)
+        # Waiting for the disk must not look like a server that is gone, nor hide one.
+        self._patient = _client(url, _SOCKET_TIMEOUT_S + _WAITAOF_TIMEOUT_MS / 1000)
         prefix = f"pm:{{{account}}}:risk:"
         self._record_key = prefix + "latch"
         self._marker_key = prefix + "initialised"
@@ -94,7 +91,7 @@ class RiskStore:
         if self._durability is None:
             raise StoreUnavailableError("not loaded yet")
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
+            async with self._patient.pipeline(transaction=False) as pipe:
                 # WAITAOF speaks of the writes of its own connection, hence one pipeline.
                 pipe.mset({self._record_key: records.encode(record), self._marker_key: b"1"})
                 if self._durability is Durability.WAITAOF:
@@ -115,10 +112,11 @@ class RiskStore:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._redis.aclose()
+        await self._patient.aclose()
 
     async def _detect_durability(self) -> Durability:
         try:
-            await self._redis.execute_command(  # type: ignore[no-untyped-call]
+            await self._patient.execute_command(  # type: ignore[no-untyped-call]
                 "WAITAOF", 1, 0, _WAITAOF_TIMEOUT_MS
             )
         except ResponseError as error:
@@ -136,6 +134,17 @@ class RiskStore:
         wanted = {"appendonly": "yes", "appendfsync": "always"}
         plain = {_text(key): _text(value) for key, value in settings.items()}
         return all(plain.get(key) == value for key, value in wanted.items())
+
+
+def _client(url: str, timeout_s: float) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=_SOCKET_TIMEOUT_S,
+        # Once more, for a connection that died with an earlier server; every write here may be repeated.
+        retry=Retry(NoBackoff(), 1),
+        client_name="perpmaker-risk",
+    )
 
 
 def _text(value: object) -> str:

@@ -5,13 +5,18 @@ What live orders could still do is only a warning here: the gate in order-state 
 
 from __future__ import annotations
 
+from typing import Final
+
 from perpmaker.api.parts import MarketRiskPart
 from perpmaker.common.decimals import format_e8
 from perpmaker.risk.finding import Action, Finding, demanded, passed, warned
 from perpmaker.risk.shares import share_ppm
 from perpmaker.risk.state import RiskState
 
-RUNAWAY_FACTOR = 2
+RUNAWAY_FACTOR: Final = 2
+POSITION_LIMIT: Final = "position_limit"
+BACK_INSIDE_PERCENT: Final = 97
+"""Once over the limit, the position counts as inside again from here: the value of a full inventory ticks."""
 
 
 def check(state: RiskState, limits: MarketRiskPart) -> tuple[Finding, ...]:
@@ -24,8 +29,9 @@ def _check_value(state: RiskState, limits: MarketRiskPart) -> Finding:
     detail = f"position worth {format_e8(state.notional_e8)}, limit {format_e8(limits.max_notional_e8)}"
     if state.notional_e8 > RUNAWAY_FACTOR * limits.max_notional_e8:
         return demanded("position", "runaway", Action.KILL, detail, used)
-    if state.notional_e8 > limits.max_notional_e8:
-        return demanded("position", "position_limit", Action.REDUCE_ONLY, detail, used)
+    allowed_percent = BACK_INSIDE_PERCENT if state.was_over_limit else 100
+    if 100 * state.notional_e8 > allowed_percent * limits.max_notional_e8:
+        return demanded("position", POSITION_LIMIT, Action.REDUCE_ONLY, detail, used)
     return passed("position", used)
 
 
