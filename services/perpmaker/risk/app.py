@@ -208,7 +208,8 @@ class RiskApp(service.Service):
     async def _report_readiness(self) -> None:
         while True:
             if self._controller.is_ready != self._runtime.is_ready and not self._runtime.stopping.is_set():
-                await self._runtime.set_ready(self._controller.is_ready, "sources")
+                ready = self._controller.is_ready
+                await self._runtime.set_ready(ready, "" if ready else "sources")
             await asyncio.sleep(WATCHDOG_S / 5)
 
     def _heard(self, take: Callable[[Message], None]) -> Callable[[Message], None]:
