@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc import aio
+from prometheus_client import REGISTRY
 from tests.support.quoter import PX, part
 from tests.support.quoter_peers import TAG, Peers, until
 
@@ -80,6 +81,36 @@ async def test_a_quoter_fills_both_sides_and_becomes_ready(tmp_path: Path) -> No
         assert status.mid_px_e8 == PX
     assert not quoter.orders.live
     assert not quoter.orders.doubled
+
+
+def exported(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, {"market": "BTC", **labels}) or 0.0
+
+
+async def test_what_happens_is_exported(tmp_path: Path) -> None:
+    names = (
+        "mm_quoter_two_sided_seconds_total",
+        "mm_quoter_cycle_seconds_count",
+        "mm_quoter_tick_to_order_seconds_count",
+    )
+    before = [exported(name) for name in names]
+    placed = exported("mm_quoter_requotes_total", action="place", reason="new_level")
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        quoter.gateway.trade(PX)
+        for step in (1, 2):
+            await until("the throttle lets go", lambda: exported("mm_quoter_quotes_live", side="buy") == 2)
+            quoter.gateway.move(PX + step * 20 * E8)
+        await until("counters moved", lambda: all(exported(n) > b for n, b in zip(names, before, strict=True)))
+        await until("the mid follows", lambda: exported("mm_mid_price") == (PX + 40 * E8) / E8)
+        assert exported("mm_quoter_requotes_total", action="place", reason="new_level") >= placed + 4
+        assert exported("mm_quoter_half_spread_bps", side="sell") > 0
+        assert exported("mm_spread_bps") > 0
+        assert exported("mm_sigma") > 0
+        assert exported("mm_jump_ratio") >= 1
+        assert 0 <= exported("mm_quoter_market_data_age_seconds") < 2
+        assert exported("mm_quoter_mode_info", mode="Active") == 1
+        assert exported("mm_quoter_applied_generation") == exported("mm_quoter_session_epoch") == 1
 
 
 async def test_a_plan_carries_the_frame_that_caused_it(tmp_path: Path) -> None:

@@ -122,11 +122,17 @@ def _distance_to_own_level(order: LiveOrder, targets: dict[int, TargetLevel]) ->
     return distance_bps(order.px_e8, target.px_e8) if target is not None else float("inf")
 
 
-def _change(order: LiveOrder, target: TargetLevel, tolerance: float, *, must_shrink: bool) -> Reason | None:
-    """Why an order has to be replaced by its target; None when it may stay."""
+def _change(
+    order: LiveOrder, target: TargetLevel, tolerance: float, *, in_the_way: bool, must_shrink: bool
+) -> Reason | None:
+    """Why an order has to be replaced by its target; None when it may stay.
+
+    `in_the_way` says that it stands where the other side wants to quote: where one tick is wider than the
+    half-spread, an order within tolerance would keep the other side out for ever.
+    """
     if order.level != target.level:
         return Reason.RELEVEL
-    if distance_bps(order.px_e8, target.px_e8) > tolerance:
+    if in_the_way or distance_bps(order.px_e8, target.px_e8) > tolerance:
         return Reason.PRICE
     excess = order.remaining_e8 - target.sz_e8
     if excess > OVERSIZE_TOLERANCE * target.sz_e8 or (must_shrink and excess > 0):
@@ -166,6 +172,7 @@ def plan_ladder(
         own = tuple(order for order in orders if order.side is side)
         # An opposite order in doubt that really crossed would have traded; the exchange would refuse, not match, ours.
         opposite = tuple(o for o in orders if o.side is not side and o.state is not LiveState.UNKNOWN)
+        wanted_opposite = tuple(target.px_e8 for target in targets if target.side is not side)
         match = _match(targets, own, side)
         cancels += (Cancel(order, Reason.NO_TARGET) for order in match.spare)
         live_e8 = sum(order.remaining_e8 for order in own)
@@ -175,7 +182,13 @@ def plan_ladder(
         # together with the order it replaces, as order-state's gate counts them.
         worst_e8 = live_e8
         for order, target in match.pairs:
-            change = _change(order, target, tolerance, must_shrink=wanted_e8 > room.of(side))
+            change = _change(
+                order,
+                target,
+                tolerance,
+                in_the_way=any((order.px_e8 - px_e8) * side.sign >= 0 for px_e8 in wanted_opposite),
+                must_shrink=wanted_e8 > room.of(side),
+            )
             doubt = match.in_doubt.get(order.level)
             if change is None:
                 skips.append(Skip(side, target.level, Reason.WITHIN_TOLERANCE))
@@ -188,7 +201,9 @@ def plan_ladder(
             elif _meets_own(target, opposite):
                 skips.append(Skip(side, target.level, Reason.OWN_CROSS))
             elif worst_e8 + target.sz_e8 > room.of(side):
-                if change is Reason.SIZE and order.remaining_e8 < target.sz_e8:
+                # A remnant gives way only when the whole order fits in its place: it is better than an empty level.
+                is_remnant = change is Reason.SIZE and order.remaining_e8 < target.sz_e8
+                if is_remnant and worst_e8 - order.remaining_e8 + target.sz_e8 > room.of(side):
                     skips.append(Skip(side, target.level, Reason.EXPOSURE))
                 else:
                     cancels.append(Cancel(order, Reason.EXPOSURE))

@@ -127,6 +127,14 @@ def test_an_ask_to_be_moved_onto_our_own_bid_waits() -> None:
     assert Skip(SELL, 0, Reason.OWN_CROSS) in plan((BID, ASK), (bid, ask)).skips
 
 
+def test_an_order_within_tolerance_still_makes_room_for_the_other_side() -> None:
+    bid, ask = target(BUY, PX - E8), target(SELL, PX + E8)
+    live = order(BUY, ask.px_e8)
+    first = plan((bid, ask), (live,), tolerance=1.0)
+    assert first.replaces == (Replacement(live, bid, Reason.PRICE),)
+    assert plan((bid, ask), carry_out(first, (live,)), tolerance=1.0).places == (Placement(ask, Reason.NEW_LEVEL),)
+
+
 def test_a_cancelled_order_counts_against_the_room_until_it_has_left() -> None:
     leaving = order(BUY, BID.px_e8, level=3, sz_e8=BID.sz_e8, state=LiveState.CANCELLING)
     tight = Room(BID.sz_e8, E8)
@@ -140,9 +148,16 @@ def test_a_replacement_counts_with_both_legs_and_becomes_a_cancel_where_they_do_
     assert plan((BID,), (live,), room=Room(2 * BID.sz_e8 - 1, E8)).cancels == (Cancel(live, Reason.EXPOSURE),)
 
 
-def test_a_top_up_that_outgrows_the_room_is_left_alone() -> None:
-    live = order(BUY, BID.px_e8, sz_e8=BID.sz_e8 // 3)
-    assert plan((BID,), (live,), room=Room(BID.sz_e8, E8)).skips == (Skip(BUY, 0, Reason.EXPOSURE),)
+def test_a_remnant_gives_way_when_the_whole_order_fits_in_its_place() -> None:
+    live = order(BUY, BID.px_e8, sz_e8=BID.sz_e8 // 4)
+    assert plan((BID,), (live,), room=Room(BID.sz_e8, E8)).cancels == (Cancel(live, Reason.EXPOSURE),)
+
+
+def test_a_remnant_stays_while_an_order_in_doubt_takes_the_room_it_would_need() -> None:
+    live = order(BUY, BID.px_e8, sz_e8=BID.sz_e8 // 4)
+    doubtful = order(BUY, BID_1.px_e8, level=1, sz_e8=BID.sz_e8, state=LiveState.UNKNOWN)
+    done = plan((BID,), (live, doubtful), room=Room(BID.sz_e8, E8))
+    assert done == Plan(skips=(Skip(BUY, 0, Reason.EXPOSURE),))
 
 
 def test_a_tolerated_excess_is_taken_back_where_it_keeps_another_level_out() -> None:
