@@ -121,3 +121,9 @@ def test_placed_by_the_second_copy_is_placed() -> None:
 )
 def test_answers_that_do_not_fit_leave_the_outcome_unknown(text: str) -> None:
     assert _kinds(_read(text)) == ["unknown"]
+
+
+def test_a_price_that_looks_like_an_http_status_is_no_rate_limit() -> None:
+    text = "Post only order would have immediately matched, bbo was 64290@64291. asset=0"
+    (outcome,) = _read(_order('{"error":"' + text + '"}'))
+    assert getattr(outcome.rejected, "class") == pb.REJECTION_CLASS_POST_ONLY_CROSS

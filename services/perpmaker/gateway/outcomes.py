@@ -13,7 +13,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from perpmaker.common.decimals import NotADecimalError, parse_e8, parse_rounded_e8
+from perpmaker.common.decimals import parse_e8, parse_rounded_e8
 from perpmaker.hyperliquid.rejections import RejectionClass, classify, is_duplicate_nonce
 from perpmaker.hyperliquid.wire import ExchangeAnswer, FilledStatus, ItemStatus, OkResponse, StatusesData
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
@@ -148,6 +148,6 @@ def _filled(name: str, filled: FilledStatus) -> pb.Outcome:
         result = pb.Filled(
             oid=filled.oid, total_sz_e8=parse_e8(filled.total_sz), avg_px_e8=parse_rounded_e8(filled.avg_px)
         )
-    except NotADecimalError:
+    except ValueError:
         return pb.Outcome(cloid=name, unknown=pb.Unknown(reason="malformed_response"))
     return pb.Outcome(cloid=name, filled=result)

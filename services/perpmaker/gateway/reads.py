@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from perpmaker.common.decimals import NotADecimalError
 from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import account as decode
 from perpmaker.gateway.decode import frames
@@ -94,5 +93,5 @@ class AccountReads:
 def _exact(kind: str) -> Iterator[None]:
     try:
         yield
-    except NotADecimalError as error:
+    except ValueError as error:  # no decimal, or beyond what the contract's integers hold
         raise ReadError(kind, f"malformed: {error}") from error

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
-from perpmaker.common.decimals import NotADecimalError
 from perpmaker.gateway import metrics
 from perpmaker.gateway.account_hub import FILL_OVERLAP_MS, AccountHub, event
 from perpmaker.gateway.connections.socket import Link, LossReason
@@ -108,7 +107,7 @@ class AccountStream:
                 return
             was_complete = self.is_complete
             reader(bytes(envelope.data), receive_ns)
-        except (frames.DecodeError, NotADecimalError) as error:
+        except (frames.DecodeError, ValueError) as error:
             metrics.BAD_FRAMES.labels("account", "decode").inc()
             _log.error("account.bad_frame", error=str(error), size=len(frame))
             self._hub.open_gap("bad_frame")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
-from perpmaker.common.decimals import NotADecimalError
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.socket import Link, LossReason
 from perpmaker.gateway.connections.subscriptions import CONFIRMATION, Pending, Subscription, subscribe_frame
@@ -108,7 +107,7 @@ class MarketDataStream:
             reader = self._readers.get(envelope.channel)
             if reader is not None:
                 reader(bytes(envelope.data), receive_ns)
-        except (frames.DecodeError, NotADecimalError) as error:
+        except (frames.DecodeError, ValueError) as error:
             metrics.BAD_FRAMES.labels("market_data", "decode").inc()
             _log.warning("market_data.bad_frame", error=str(error), size=len(frame))
 
