@@ -36,7 +36,6 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
     ("too many cumulative requests", RejectionClass.RATE_LIMIT),
     ("rate limit", RejectionClass.RATE_LIMIT),
     ("too many requests", RejectionClass.RATE_LIMIT),
-    ("429", RejectionClass.RATE_LIMIT),
     ("margin tier limit", RejectionClass.POSITION_LIMIT),
     ("open interest", RejectionClass.POSITION_LIMIT),
     ("max position", RejectionClass.POSITION_LIMIT),
@@ -71,6 +70,8 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
 def classify(text: str) -> RejectionClass:
     """Class of an error text."""
     lowered = text.lower()
+    if lowered.startswith("429"):  # an HTTP status at the front; elsewhere it may be part of a price
+        return RejectionClass.RATE_LIMIT
     for needle, rejection in _BY_SUBSTRING:
         if needle in lowered:
             return rejection
