@@ -13,7 +13,14 @@ from perpmaker.proto.gateway.v1 import gateway_pb2
 from perpmaker.proto.orderstate.v1 import orderstate_pb2
 from perpmaker.proto.risk.v1 import risk_pb2
 
-_RESTING = frozenset({common_pb2.ORDER_STATE_RESTING, common_pb2.ORDER_STATE_PARTIALLY_FILLED})
+# A cancel under way ends only with evidence: until then the order rests in the book and can be filled.
+_RESTING = frozenset(
+    {
+        common_pb2.ORDER_STATE_RESTING,
+        common_pb2.ORDER_STATE_PARTIALLY_FILLED,
+        common_pb2.ORDER_STATE_CANCEL_PENDING,
+    }
+)
 _TERMINAL = frozenset(
     {
         common_pb2.ORDER_STATE_FILLED,

@@ -53,6 +53,14 @@ async def test_both_sides_resting_count_as_two_sided_until_one_is_gone() -> None
     assert market.view(4.0).two_sided_ratio == 0.75
 
 
+async def test_an_order_being_replaced_rests_until_its_end_is_evident() -> None:
+    market = fold()
+    market.on_orders(whole(order("a", BUY), order("b", SELL)), 0.0)
+    market.on_orders(update(order("b", SELL, common_pb2.ORDER_STATE_CANCEL_PENDING)), 1.0)
+    market.on_orders(update(order("c", SELL, common_pb2.ORDER_STATE_PENDING)), 1.0)
+    assert {held.cloid for held in market.view(1.0).resting} == {"a", "b"}
+
+
 async def test_an_unknown_order_is_shown_but_is_no_quote() -> None:
     market = fold()
     market.on_orders(whole(order("a", BUY, common_pb2.ORDER_STATE_UNKNOWN)), 0.0)
