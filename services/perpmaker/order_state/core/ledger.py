@@ -53,13 +53,18 @@ class FundingEntry(msgspec.Struct, frozen=True, kw_only=True, tag="funding"):
         return f"u:{self.exchange_time_ms}:{self.market}"
 
 
-class OpeningEntry(msgspec.Struct, frozen=True, kw_only=True, tag="opening"):
-    """Position that the account held when the ledger began; fills up to that time are part of it."""
+class OpeningEntry(msgspec.Struct, frozen=True, kw_only=True, tag="opening", omit_defaults=True):
+    """Where a market's ledger begins: the position held and the totals carried over. Fills up to its time are part."""
 
     market: str
     sz_e8: int
     entry_px_e8: int
     exchange_time_ms: int
+    cash_quote_e8: int = 0
+    fees_quote_e8: int = 0
+    funding_quote_e8: int = 0
+    fills: int = 0
+    volume_quote_e8: int = 0
 
     @property
     def key(self) -> str:
@@ -123,9 +128,39 @@ def fold(position: Position, entry: Entry) -> Position:
                 position,
                 sz_e8=position.sz_e8 + entry.sz_e8,
                 entry_px_e8=entry.entry_px_e8 if entry.sz_e8 else 0,
-                cash_quote_e8=position.cash_quote_e8 - mul_e8(entry.sz_e8, entry.entry_px_e8),
+                cash_quote_e8=position.cash_quote_e8 + entry.cash_quote_e8,
+                fees_quote_e8=position.fees_quote_e8 + entry.fees_quote_e8,
+                funding_quote_e8=position.funding_quote_e8 + entry.funding_quote_e8,
+                fills=position.fills + entry.fills,
+                volume_quote_e8=position.volume_quote_e8 + entry.volume_quote_e8,
                 last_fill_time_ms=max(position.last_fill_time_ms, entry.exchange_time_ms),
             )
+
+
+def opening_at_cost(market: str, sz_e8: int, entry_px_e8: int, exchange_time_ms: int) -> OpeningEntry:
+    """Opening balance of a position bought at its entry price: the ledger's P&L begins with the unrealised one."""
+    return OpeningEntry(
+        market=market,
+        sz_e8=sz_e8,
+        entry_px_e8=entry_px_e8,
+        exchange_time_ms=exchange_time_ms,
+        cash_quote_e8=-mul_e8(sz_e8, entry_px_e8),
+    )
+
+
+def carried_over(position: Position) -> OpeningEntry:
+    """Opening balance that stands for a whole ledger: folds to the same totals."""
+    return OpeningEntry(
+        market=position.market,
+        sz_e8=position.sz_e8,
+        entry_px_e8=position.entry_px_e8,
+        exchange_time_ms=position.last_fill_time_ms,
+        cash_quote_e8=position.cash_quote_e8,
+        fees_quote_e8=position.fees_quote_e8,
+        funding_quote_e8=position.funding_quote_e8,
+        fills=position.fills,
+        volume_quote_e8=position.volume_quote_e8,
+    )
 
 
 class Ledger:

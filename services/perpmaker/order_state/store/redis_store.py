@@ -1,0 +1,295 @@
+"""The store: one round trip per write, atomic, fenced by owner and by session epoch.
+
+Works with any server that has Functions (Redis 7.0, Valkey). A call either returns what the store decided or raises
+StoreDownError; after the latter it is not known whether the write happened, and every write may be repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from perpmaker.common import logs
+from perpmaker.order_state import metrics
+from perpmaker.order_state.core.ledger import Entry
+from perpmaker.order_state.core.orders import TrackedOrder
+from perpmaker.order_state.store import records
+from perpmaker.order_state.store.keys import Keys
+from perpmaker.order_state.store.records import JournalLine, Replay, Write
+
+_FUNCTIONS: Final = Path(__file__).with_name("functions.lua")
+_TIMEOUT_S: Final = 0.25
+_REPLAY_TIMEOUT_S: Final = 10.0
+_JOURNAL_LENGTH: Final = 200_000
+_ARCHIVE_S: Final = 3_600
+_PAGE: Final = 2_000
+_SYNC_TIMEOUT_MS: Final = 1_000
+
+_log = logs.get(__name__)
+
+
+class StoreDownError(Exception):
+    """The store did not answer; whether it did what was asked is not known."""
+
+
+class FencedError(Exception):
+    """A newer session of the market exists."""
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(f"newest session is {newest}")
+        self.newest = newest
+
+
+class DuplicateError(Exception):
+    """Orders of a new intent exist already."""
+
+    def __init__(self, cloids: tuple[str, ...]) -> None:
+        super().__init__(f"known already: {', '.join(cloids)}")
+        self.cloids = cloids
+
+
+class StaleError(Exception):
+    """The store's version of an order is not the one this writer knew: the store lost writes, or has another writer."""
+
+    def __init__(self, cloid: str, stored_version: int) -> None:
+        super().__init__(f"{cloid} is at version {stored_version} in the store")
+        self.cloid = cloid
+        self.stored_version = stored_version
+
+
+class LostError(Exception):
+    """The store has no record of its owner: it lost its data."""
+
+
+class DisownedError(Exception):
+    """Another process took the account's orders over; this one must end."""
+
+    def __init__(self, holder: int) -> None:
+        super().__init__(f"generation {holder} owns the orders now")
+        self.holder = holder
+
+
+def _refusal(reply: Sequence[bytes]) -> Exception | None:
+    word, facts = reply[0], reply[1:]
+    match word:
+        case b"OK":
+            return None
+        case b"FENCED":
+            return FencedError(int(facts[0]))
+        case b"DUPLICATE":
+            return DuplicateError(tuple(cloid.decode() for cloid in facts))
+        case b"STALE":
+            return StaleError(facts[0].decode(), int(facts[1]))
+        case b"LOST":
+            return LostError()
+        case b"DISOWNED":
+            return DisownedError(int(facts[0]))
+        case _:
+            raise StoreDownError(f"unexpected reply {word!r}")
+
+
+async def _execute(client: aioredis.Redis, *command: Any) -> Any:
+    return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+class Store:
+    """Order truth of one account in Redis."""
+
+    def __init__(self, url: str, account: str) -> None:
+        self._keys = Keys(account)
+        self._commit_keys = tuple(
+            key.encode()
+            for key in (
+                self._keys.meta,
+                self._keys.epochs,
+                self._keys.live,
+                self._keys.journal,
+                self._keys.ledger,
+                self._keys.ledger_keys,
+                self._keys.totals,
+            )
+        )
+        self._redis = self._client(url, _TIMEOUT_S)
+        self._patient = self._client(url, _REPLAY_TIMEOUT_S)
+        self.generation = 0
+
+    @staticmethod
+    def _client(url: str, timeout_s: float) -> aioredis.Redis:
+        return aioredis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=False,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._redis.aclose()
+        await self._patient.aclose()
+
+    async def _ask(self, client: aioredis.Redis, *command: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return await _execute(client, *command)
+        except (RedisError, OSError) as error:
+            raise StoreDownError(str(error) or type(error).__name__) from error
+        finally:
+            # Of a function call its name, of any other command the command.
+            metrics.redis_seconds(str(command[1 if command[0] == "FCALL" else 0]), time.perf_counter() - started)
+
+    async def _call(self, name: str, keys: Sequence[bytes | str], *args: bytes | str | int) -> Sequence[bytes]:
+        reply = cast("Sequence[bytes]", await self._ask(self._redis, "FCALL", name, len(keys), *keys, *args))
+        refusal = _refusal(reply)
+        if refusal is not None:
+            raise refusal
+        return reply
+
+    async def open(self) -> None:
+        """Load the functions and take the keys over from any earlier process. Raises StoreDownError."""
+        await self._load_functions()
+        generation = await self._ask(self._redis, "FCALL", "pm_own", 1, self._keys.meta)
+        self.generation = int(generation)
+
+    async def reopen(self, epochs: Mapping[str, int]) -> bool:
+        """After an outage: load the functions again and make sure that the keys are still ours.
+
+        Returns whether the store had lost its data. Raises StoreDownError, DisownedError.
+        """
+        await self._load_functions()
+        pairs = [fact for pair in epochs.items() for fact in pair]
+        reply = await self._call("pm_reown", (self._keys.meta, self._keys.epochs), self.generation, *pairs)
+        return reply[1] == b"1"
+
+    async def ping(self) -> None:
+        """Ask for a sign of life. Raises StoreDownError."""
+        await self._ask(self._redis, "PING")
+
+    async def _load_functions(self) -> None:
+        await self._ask(self._redis, "FUNCTION", "LOAD", "REPLACE", _FUNCTIONS.read_text())
+
+    async def commit(self, write: Write) -> None:
+        """Make a write durable.
+
+        Raises StoreDownError, FencedError, DuplicateError, StaleError, LostError, DisownedError.
+        """
+        market, epoch = write.fence or ("", 0)
+        args: list[bytes | str | int] = [
+            self.generation,
+            int(write.force),
+            _JOURNAL_LENGTH,
+            market,
+            epoch,
+            write.nonce,
+            len(write.orders),
+        ]
+        for order, replaces in write.orders:
+            args += (order.cloid, replaces, records.encode_order(order))
+        args.append(len(write.journal))
+        args += map(records.encode_line, write.journal)
+        args.append(len(write.entries))
+        for entry in write.entries:
+            args += (entry.key, records.encode_entry(entry))
+        args.append(len(write.totals))
+        for name, value in write.totals:
+            args += (name, value)
+        await self._call("pm_commit", self._commit_keys, *args)
+
+    async def acquire(self, market: str, at_least: int) -> int:
+        """Grant a session epoch above every earlier one and above `at_least`, on disk before it is used.
+
+        Raises StoreDownError, LostError, DisownedError.
+        """
+        async with self._patient.client() as connection:
+            # One connection for both: WAITAOF speaks of the writes of its own connection.
+            keys = (self._keys.meta, self._keys.epochs)
+            command = ("FCALL", "pm_session", 2, *keys, self.generation, market, at_least)
+            reply = cast("Sequence[bytes]", await self._ask(connection, *command))
+            refusal = _refusal(reply)
+            if refusal is not None:
+                raise refusal
+            await self._make_durable(connection, f"session of {market}")
+        return int(reply[1])
+
+    async def _make_durable(self, client: aioredis.Redis, what: str) -> None:
+        """Wait until the writes of the connection are on disk; where the server cannot say, say so once per write."""
+        try:
+            synced = await _execute(client, "WAITAOF", 1, 0, _SYNC_TIMEOUT_MS)
+        except ResponseError as error:
+            policy = await self._ask(client, "CONFIG", "GET", "appendfsync", "appendonly")
+            facts = dict(zip(policy[::2], policy[1::2], strict=True)) if isinstance(policy, list) else policy
+            if facts.get(b"appendonly") != b"yes" or facts.get(b"appendfsync") != b"always":
+                _log.warning("store.not_synced", what=what, reason=str(error), appendfsync="not always")
+            return
+        except (RedisError, OSError) as error:
+            raise StoreDownError(str(error)) from error
+        if synced[0] < 1:
+            raise StoreDownError(f"{what} was not on disk after {_SYNC_TIMEOUT_MS} ms")
+
+    async def retire(self, cloids: Sequence[str]) -> None:
+        """Move orders that are over out of the live set. Raises StoreDownError, LostError, DisownedError."""
+        keys = (self._keys.meta, self._keys.live, *map(self._keys.archived, cloids))
+        await self._call("pm_retire", keys, self.generation, _ARCHIVE_S, *cloids)
+
+    async def find(self, cloid: str) -> TrackedOrder | None:
+        """An order that is no longer in memory. Raises StoreDownError."""
+        record = await self._ask(self._redis, "GET", self._keys.archived(cloid))
+        return None if record is None else records.decode_order(record)
+
+    async def replay(self) -> Replay:
+        """Read everything that survived. Raises StoreDownError."""
+        client = self._patient
+        live = await self._ask(client, "HGETALL", self._keys.live)
+        epochs = await self._ask(client, "HGETALL", self._keys.epochs)
+        totals = await self._ask(client, "HGETALL", self._keys.totals)
+        nonce = await self._ask(client, "HGET", self._keys.meta, "nonce")
+        return Replay(
+            orders=tuple(map(records.decode_order, _values(live).values())),
+            entries=tuple([entry async for entry in self.entries()]),
+            epochs={name.decode(): int(value) for name, value in _values(epochs).items()},
+            totals={name.decode(): int(value) for name, value in _values(totals).items()},
+            highest_nonce=int(nonce or 0),
+        )
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """The whole ledger, in order. Raises StoreDownError."""
+        async for _, fields in self._stream(self._keys.ledger, "-"):
+            yield records.decode_entry(fields[b"e"])
+
+    async def history(self, cloid: str, since_ms: int) -> list[JournalLine]:
+        """Journal lines of an order from a time (server clock, ms) on, oldest first. Raises StoreDownError."""
+        needle = cloid.encode()
+        return [
+            records.decode_line(entry_id, fields[b"j"])
+            async for entry_id, fields in self._stream(self._keys.journal, str(since_ms) if since_ms else "-")
+            if needle in fields[b"j"]
+        ]
+
+    async def _stream(self, key: str, start: str) -> AsyncIterator[tuple[bytes, dict[bytes, bytes]]]:
+        while True:
+            page = await self._ask(self._patient, "XRANGE", key, start, "+", "COUNT", _PAGE)
+            for entry_id, fields in page:
+                yield (
+                    entry_id,
+                    fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True)),
+                )
+            if len(page) < _PAGE:
+                return
+            start = "(" + page[-1][0].decode()
+
+
+def _values(reply: Any) -> dict[bytes, bytes]:
+    """A hash, however the protocol version spells it."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+DecodeError = msgspec.DecodeError
+"""A record in the store that this version cannot read."""
