@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from eth_keys.backends.native.main import NativeECCBackend
-from eth_keys.main import KeyAPI
-from eth_utils.exceptions import ValidationError
-
 try:
     from coincurve import PrivateKey as _NativeKey
 except ImportError:  # pragma: no cover - the lock file installs it; a broken wheel must not stop cancels
@@ -51,6 +47,11 @@ class PythonCurve:
 
     def __init__(self, secret: bytes) -> None:
         """Raises ValueError when the secret is not a valid key."""
+        # Imported where it is needed: it costs more memory than all of the gateway's own code.
+        from eth_keys.backends.native.main import NativeECCBackend
+        from eth_keys.main import KeyAPI
+        from eth_utils.exceptions import ValidationError
+
         try:
             self._key = KeyAPI(NativeECCBackend()).PrivateKey(secret)
         except ValidationError:
