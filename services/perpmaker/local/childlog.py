@@ -34,15 +34,18 @@ def _as_object(line: str) -> dict[str, Any] | None:
 
 
 def last_words(path: Path, offset: int) -> str:
-    """Why a process ended, as far as its log says: its newest error, else its newest line, else nothing."""
+    """Why a process ended, as far as its log says: its newest error, else its newest plain line, else nothing."""
     lines = [line.strip() for line in lines_since(path, offset) if line.strip()]
+    unstructured = ""
     for line in reversed(lines):
         entry = _as_object(line)
-        if entry is not None and entry.get("level") in {"error", "critical"}:
+        if entry is None:
+            unstructured = unstructured or line
+        elif entry.get("level") in {"error", "critical"}:
             facts = [str(entry[key]) for key in ("event", "reason", "error") if entry.get(key)]
             exception = str(entry.get("exception") or "").strip().splitlines()
             return redact(": ".join([*facts, *exception[-1:]]))[:_MAX_TEXT]
-    return redact(lines[-1])[:_MAX_TEXT] if lines else ""
+    return redact(unstructured)[:_MAX_TEXT]
 
 
 def announcement(path: Path, offset: int, event: str) -> dict[str, Any] | None:

@@ -82,7 +82,7 @@ class ChildFailedError(Exception):
     """A child did not become what was waited for."""
 
     def __init__(self, service: str, why: str, reason: str, log: Path) -> None:
-        said = f'; its last error: "{reason}"' if reason else ""
+        said = f"; it says: {reason}" if reason else ""
         super().__init__(f"{service}: {why}{said}; its log: {log}")
         self.service = service
         self.why = why

@@ -17,7 +17,7 @@ from perpmaker.local.options import UpOptions
 from perpmaker.local.places import PlaceError, Places
 from perpmaker.local.processes import ChildFailedError, Condition, rss_mb
 from perpmaker.local.reporting import Reporter
-from perpmaker.local.stopping import AccountResult, memory_mb, stop_account, stop_everything, summarise
+from perpmaker.local.stopping import AccountResult, last_totals, memory_mb, stop_account, stop_everything, summarise
 from perpmaker.local.store import StoreUnusableError
 from perpmaker.local.topology import AccountPlan, AccountProcesses, System
 from perpmaker.local.world import MarketFold, ServiceView, Snapshot
@@ -89,7 +89,7 @@ class Run:
             await self._unless_broken(self._quote())
         except ChildFailedError as error:
             self._tell(Note(str(error), Severity.ERROR))
-            return await self._stop(f"{error.service} {error.why}", (str(error),))
+            return await self._stop(f"{error.service}: {error.why}", (str(error),))
         except _InterruptedError as error:
             return await self._stop(str(error))
         return await self._stop("the time asked for is over")
@@ -121,6 +121,7 @@ class Run:
         try:
             if self._venue_is_gone():
                 problems += ("the books of the simulated exchange are lost, so nothing can be compared",)
+                results = await self._unless_interrupted(self._last_totals(accounts))
                 await self._unless_interrupted(stop_everything(self._system, _HURRIED_STOP_S))
             else:
                 results = await self._unless_interrupted(self._stop_accounts(accounts))
@@ -144,6 +145,9 @@ class Run:
                 *(stop_account(processes, drain_id, self._began_ms, self._tell) for processes in accounts)
             )
         )
+
+    async def _last_totals(self, accounts: tuple[AccountProcesses, ...]) -> tuple[AccountResult, ...]:
+        return tuple(await asyncio.gather(*(last_totals(processes) for processes in accounts)))
 
     def _venue_is_gone(self) -> bool:
         return self._system.venue is not None and self._system.venue.condition is Condition.FAILED

@@ -147,6 +147,18 @@ async def stop_account(processes: AccountProcesses, drain_id: str, since_ms: int
     return AccountResult(ledger, exchange, totals, tick_to_order, (*problems, *found))
 
 
+async def last_totals(processes: AccountProcesses) -> AccountResult:
+    """What an account's own services can still tell when its exchange is gone."""
+    addressing = processes.addressing
+    return AccountResult(
+        ledger=None,
+        exchange=None,
+        summary=await order_totals(addressing.order_state.target),
+        tick_to_order=await _tick_to_order(addressing.gateway.target),
+        problems=(),
+    )
+
+
 def memory_mb(system: System) -> dict[str, float]:
     """Resident memory of every process that runs."""
     found = {child.spec.name: rss_mb(child.pid) for child in system.children if child.pid is not None}
