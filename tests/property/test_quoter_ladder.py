@@ -243,7 +243,7 @@ nonsense = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0])
 @given(nonsense, nonsense, nonsense)
 def test_nonsense_in_estimators_never_crashes_and_never_quotes_nonsense(a: float, b: float, c: float) -> None:
     """I41."""
-    state = State(volatility=Volatility(realised=a, bipower=b), intensity=Intensity(trades=c, distance_bps=a), fair=b)
+    state = State(volatility=Volatility(realised=a, bipower=b), intensity=Intensity(trades=c, distance_bps=b))
     live = (order(Side.BUY, PX - 30 * E8),)
     _, decision = decide(state, view(orders=live), settings(), BTC)
     for level in decision.ladder.levels:

@@ -1,7 +1,7 @@
 """Burst guard: a side that is hit again and again within moments steps aside.
 
-Guarantees: four executions of one side within two seconds close that side for five seconds, whether or not it
-reduces the position; each execution is counted once; sides are independent.
+Guarantees: four executions of one side within two seconds close that side for five seconds, except while it
+reduces the position, for a reducing side is never suppressed; each execution is counted once; sides are independent.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ class Burst:
     buy_paused_until_ns: int = 0
     sell_paused_until_ns: int = 0
 
-    def is_paused(self, side: Side, now_ns: int) -> bool:
+    def is_paused(self, side: Side, now_ns: int, position_e8: int) -> bool:
         """Whether the side must be empty."""
+        if (position_e8 < 0) if side is Side.BUY else (position_e8 > 0):
+            return False
         until = self.buy_paused_until_ns if side is Side.BUY else self.sell_paused_until_ns
         return now_ns < until
 

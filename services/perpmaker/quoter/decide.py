@@ -52,8 +52,8 @@ class State:
     volatility: Volatility = field(default_factory=Volatility)
     intensity: Intensity = field(default_factory=Intensity)
     burst: Burst = field(default_factory=Burst)
-    fair: float = 0.0
-    """Fair price of the last cycle that had one."""
+    touch_e8: tuple[int, int] | None = None
+    """Best bid and ask of the last cycle that had both, ours included: what takers found."""
     last_new_orders_ns: int = -(10**18)
     cancels_sent: tuple[tuple[str, int], ...] = ()
     """Client ids whose cancel was sent within the last second, and when."""
@@ -81,12 +81,12 @@ def _observe(state: State, view: View, settings: Settings, price: FairPrice | No
         intensity=observe_trades(
             state.intensity,
             (trade.px_e8 for trade in view.trades),
-            state.fair,
+            state.touch_e8,
             now_ns,
             window_s=settings.calibration_window_s,
         ),
         burst=observe_fills(state.burst, view.fills) if view.fills else state.burst,
-        fair=price.fair if price is not None else state.fair,
+        touch_e8=view.standing.book.touch_e8 if view.standing.book is not None else state.touch_e8,
         last_new_orders_ns=state.last_new_orders_ns,
         cancels_sent=tuple(sent for sent in state.cancels_sent if now_ns - sent[1] < CANCEL_REPEAT_NS),
     )
@@ -108,7 +108,7 @@ def _ladder(
 ) -> Ladder:
     bid_e8, ask_e8 = prices_to_stay_clear_of(book, view.orders)
     ladder = build_ladder(found, settings, rules, limits, best_foreign_bid_e8=bid_e8, best_foreign_ask_e8=ask_e8)
-    paused = tuple(side for side in SIDES if state.burst.is_paused(side, view.standing.now_ns))
+    paused = tuple(side for side in SIDES if state.burst.is_paused(side, view.standing.now_ns, view.position_e8))
     if paused:
         ladder = Ladder(
             tuple(level for level in ladder.levels if level.side not in paused),

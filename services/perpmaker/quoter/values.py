@@ -74,6 +74,11 @@ class BookView:
     exchange_time_ms: int
     received_ns: int
 
+    @property
+    def touch_e8(self) -> tuple[int, int] | None:
+        """Best bid and best ask; None while a side is empty."""
+        return (self.bids[0][0], self.asks[0][0]) if self.bids and self.asks else None
+
 
 @dataclass(frozen=True, slots=True)
 class PublicTrade:

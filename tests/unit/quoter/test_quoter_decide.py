@@ -223,6 +223,14 @@ def test_four_fills_of_one_side_in_two_seconds_cancel_that_side_for_five() -> No
     assert [placement.target.side for placement in decision.plan.places] == [Side.BUY, Side.BUY]
 
 
+def test_a_burst_never_suppresses_the_side_that_reduces_the_position() -> None:
+    state, seen = quoted()
+    fills = tuple(OwnFill(Side.BUY, NOW_NS + i * SECOND_NS // 4) for i in range(4))
+    _, decision = cycle(later(replace(seen, position_e8=-E8 // 1000), SECOND_NS, fills=fills), state)
+    assert "burst_buy" not in decision.diagnostics
+    assert any(level.side is Side.BUY for level in decision.ladder.levels)
+
+
 @pytest.mark.parametrize(
     "fills",
     [

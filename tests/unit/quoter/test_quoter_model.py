@@ -95,17 +95,27 @@ def test_a_book_without_a_fair_price_says_why(
     assert fair_price(bid, ask) == word
 
 
-def test_intensity_learns_the_distance_at_which_takers_trade() -> None:
+TOUCH = (int(PX * 0.9993), int(PX * 1.0007))
+
+
+def test_intensity_learns_how_far_beyond_the_touch_takers_reach() -> None:
     state = Intensity()
     for i in range(1, 2_001):
-        state = observe_trades(state, (int(PX * 1.0002),), float(PX), i * SECOND_NS // 5, window_s=60.0)
+        state = observe_trades(state, (int(PX * 1.0009),), TOUCH, i * SECOND_NS // 5, window_s=60.0)
     assert state.kappa_per_bps == pytest.approx(0.5, rel=0.05)
     assert state.arrivals_per_s == pytest.approx(5.0, rel=0.15)
     assert state.seen == 2_000
 
 
-def test_trades_without_a_fair_price_are_counted_but_teach_nothing() -> None:
-    state = observe_trades(Intensity(), (PX, PX), 0.0, SECOND_NS, window_s=60.0)
+def test_a_wide_market_alone_does_not_look_like_one_that_pays_for_width() -> None:
+    state = Intensity()
+    for i in range(1, 501):
+        state = observe_trades(state, TOUCH, TOUCH, i * SECOND_NS // 5, window_s=60.0)
+    assert state.kappa_per_bps > Intensity().kappa_per_bps
+
+
+def test_trades_without_a_touch_are_counted_but_teach_nothing() -> None:
+    state = observe_trades(Intensity(), (PX, PX), None, SECOND_NS, window_s=60.0)
     assert state.seen == 2
     assert state.kappa_per_bps == Intensity().kappa_per_bps
 

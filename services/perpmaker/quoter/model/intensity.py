@@ -4,8 +4,10 @@ Guarantees: kappa and the arrival rate are positive, finite and bounded; both st
 market trades only, never with our own fill count (a spread that waits for own fills to narrow may wait for
 ever).
 
-Kappa is the mean of a Gamma posterior over exponentially forgotten distances between trade prices and the
-fair price; the arrival rate is trades per second over the same memory.
+Kappa is the mean of a Gamma posterior over exponentially forgotten reaches: how far beyond the touch a trade went.
+The exponential has no memory, so the reach beyond the touch says as much as the distance from the fair price, and is
+not biased where takers merely found nothing closer: measured from the fair price, a wide market would look like one
+that pays for being wide, and stay so. The arrival rate is trades per second over the same memory.
 """
 
 from __future__ import annotations
@@ -21,13 +23,12 @@ PRIOR_ARRIVALS_PER_S = 1.0
 PRIOR_SECONDS = 10.0
 KAPPA_RANGE = (0.005, 1.0)
 ARRIVAL_RANGE = (0.05, 20.0)
-_MIN_DISTANCE_BPS = 0.1
 _MAX_DISTANCE_BPS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """State of the estimator: forgotten sums over trades and time."""
+    """State of the estimator: forgotten sums over trades, their reach and time."""
 
     trades: float = 0.0
     distance_bps: float = 0.0
@@ -50,12 +51,11 @@ class Intensity:
 
 
 def observe_trades(
-    state: Intensity, prices_e8: Iterable[int], fair: float, now_ns: int, *, window_s: float
+    state: Intensity, prices_e8: Iterable[int], touch_e8: tuple[int, int] | None, now_ns: int, *, window_s: float
 ) -> Intensity:
-    """Take the trades since the last call, each exactly once, against the fair price before them.
+    """Take the trades since the last call, each exactly once, against best bid and ask before them.
 
-    `window_s` is the memory: weights fall to 1/e over it. Without a fair price the trades count but have no
-    distance.
+    `window_s` is the memory: weights fall to 1/e over it. Without a touch the trades are counted as seen only.
     """
     if state.last_ns == 0:
         state = Intensity(last_ns=now_ns, seen=state.seen)
@@ -66,10 +66,12 @@ def observe_trades(
     seen = state.seen
     for px_e8 in prices_e8:
         seen += 1
-        if fair <= 0 or px_e8 <= 0:
+        if touch_e8 is None or px_e8 <= 0:
             continue
+        bid_e8, ask_e8 = touch_e8
+        reach_e8 = max(0, px_e8 - ask_e8, bid_e8 - px_e8)
         trades += 1.0
-        distance += min(max(abs(px_e8 / fair - 1.0) * 1e4, _MIN_DISTANCE_BPS), _MAX_DISTANCE_BPS)
+        distance += min(reach_e8 / px_e8 * 1e4, _MAX_DISTANCE_BPS)
     return Intensity(
         trades=trades,
         distance_bps=distance,
