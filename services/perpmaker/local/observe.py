@@ -94,5 +94,5 @@ class AccountObserver:
                     status = await stub.GetStatus(quoter_pb2.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S)
                     fold.on_quoter(tuple(status.reasons), status.half_spread_bps)
                 except aio.AioRpcError:
-                    fold.on_quoter(("quoter away",), 0.0)
+                    fold.on_quoter_lost()
                 await asyncio.sleep(_POLL_S)

@@ -27,7 +27,7 @@ FAILED = 1
 BAD_INPUT = 2
 
 _SHOW_EVERY_S = 0.25
-_HURRIED_STOP_S = 3.0
+_HURRIED_STOP_S = 2.0
 
 _log = logs.get(__name__)
 
@@ -56,6 +56,7 @@ class Run:
         self._stopped_s: float | None = None
         self._interrupts: asyncio.Queue[str] = asyncio.Queue()
         self._background: set[asyncio.Task[None]] = set()
+        self._observers: list[asyncio.Task[None]] = []
 
     async def carry_out(self) -> int:
         """Start, quote, stop; returns the exit code. No process outlives this call."""
@@ -125,6 +126,7 @@ class Run:
                 await self._unless_interrupted(stop_everything(self._system, _HURRIED_STOP_S))
             else:
                 results = await self._unless_interrupted(self._stop_accounts(accounts))
+                self._stop_observing()
                 await self._unless_interrupted(stop_everything(self._system))
         except _InterruptedError:
             problems += (f"the ordered stop was cut short; {self._still_open()}",)
@@ -188,15 +190,21 @@ class Run:
     def _tell(self, event: Event) -> None:
         self._reporter.tell(event)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._background_ended)
+        return task
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("task.failed", task=task.get_name(), exc_info=error)
             self._tell(Note(f"{task.get_name()} stopped working: {error!r}", Severity.ERROR))
+
+    def _stop_observing(self) -> None:
+        """Keep the last picture: from here on services go away because they are told to."""
+        for task in self._observers:
+            task.cancel()
 
     def _observe(self, processes: AccountProcesses) -> None:
         addressing = processes.addressing
@@ -207,7 +215,7 @@ class Run:
             quoters={name: address.target for name, address in addressing.quoters.items()},
             folds=[self._folds[maker.metadata.name] for maker in processes.plan.makers],
         )
-        self._spawn(observer.run(), f"observer of {processes.plan.name}")
+        self._observers.append(self._spawn(observer.run(), f"observer of {processes.plan.name}"))
 
     async def _show(self) -> None:
         while True:

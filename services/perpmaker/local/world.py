@@ -167,6 +167,10 @@ class MarketFold:
         """Take what the quoter says of itself."""
         self._quoter, self._half_spread_bps = reasons, half_spread_bps
 
+    def on_quoter_lost(self) -> None:
+        """The quoter does not answer."""
+        self._quoter = ("quoter away",)
+
     def view(self, now_s: float) -> MarketView:
         """The market as of now."""
         if self._bid_px_e8 and self._ask_px_e8:
