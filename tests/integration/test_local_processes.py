@@ -148,7 +148,7 @@ async def test_waiting_for_a_silent_child_names_it_and_its_log(tmp_path: Path) -
     child = Child(program(tmp_path, "print('still thinking', flush=True)", "time.sleep(600)", name="risk"), Events())
     await child.start()
     await asyncio.to_thread(_until_written, tmp_path / "risk.log")
-    with pytest.raises(ChildFailedError, match=r'risk: not ready within 0 s .*still thinking.*risk\.log'):
+    with pytest.raises(ChildFailedError, match=r"risk: not ready within 0 s .*still thinking.*risk\.log"):
         await child.reach(READY, 0.1)
     await child.stop()
 
