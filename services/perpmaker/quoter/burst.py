@@ -1,6 +1,6 @@
 """Burst guard: a side that is hit again and again within moments steps aside.
 
-Guarantees: four executions of one side within two seconds close that side for five seconds, except while it
+Guarantees: four executions of one side within two seconds close that side for two seconds, except while it
 reduces the position, for a reducing side is never suppressed; each execution is counted once; sides are independent.
 """
 
@@ -13,7 +13,7 @@ from perpmaker.quoter.values import OwnFill, Side
 
 FILLS = 4
 WINDOW_NS = 2_000_000_000
-PAUSE_NS = 5_000_000_000
+PAUSE_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,9 @@ class Desk:
 
     def _tell(self, decision: Decision) -> None:
         before = self.decision.gate if self.decision is not None else None
+        for word in decision.diagnostics:
+            if word.startswith("burst_") and word not in self._reasons:
+                _log.warning("quoter.burst", side=word.removeprefix("burst_"))
         self.decision = decision
         self._reasons = (*decision.gate.reasons, *decision.diagnostics)
         if before != decision.gate:

@@ -210,16 +210,16 @@ def test_a_cancel_is_not_repeated_within_a_second() -> None:
     assert (len(first.plan.cancels), len(again.plan.cancels), len(third.plan.cancels)) == (4, 0, 4)
 
 
-def test_four_fills_of_one_side_in_two_seconds_cancel_that_side_for_five() -> None:
+def test_four_fills_of_one_side_in_two_seconds_cancel_that_side_for_two_more() -> None:
     state, seen = quoted()
     fills = tuple(OwnFill(Side.BUY, NOW_NS + i * SECOND_NS // 4) for i in range(4))
     state, decision = cycle(later(seen, SECOND_NS, fills=fills), state)
     assert {cancel.order.side for cancel in decision.plan.cancels} == {Side.BUY}
     assert "burst_buy" in decision.diagnostics
     asks = tuple(o for o in seen.orders if o.side is Side.SELL)
-    state, decision = cycle(later(seen, 5 * SECOND_NS, orders=asks), state)
+    state, decision = cycle(later(seen, 2 * SECOND_NS, orders=asks), state)
     assert not decision.plan.adds
-    _, decision = cycle(later(seen, 6 * SECOND_NS, orders=asks), state)
+    _, decision = cycle(later(seen, 3 * SECOND_NS, orders=asks), state)
     assert [placement.target.side for placement in decision.plan.places] == [Side.BUY, Side.BUY]
 
 
