@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "deploy" / "examples"
-PERPMAKER = (sys.executable, "-m", "perpmaker.cli.main")
+PERPMAKER = (sys.executable, "-m", "perpmaker.cli")
 
 Line = dict[str, Any]
 

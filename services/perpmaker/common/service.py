@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -150,6 +151,9 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
         await asyncio.wait((starting, ended), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            # Everything made so far lives until the end: the collector need not visit it again in mid-trade.
+            gc.collect()
+            gc.freeze()
         failure = await ended
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)

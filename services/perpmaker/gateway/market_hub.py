@@ -67,11 +67,14 @@ class MarketHub:
         self._sequence = 0
 
     def subscribe(self, markets: Iterable[str]) -> Mailbox:
-        """Add a reader; it begins with the newest known states."""
+        """Add a reader; it begins with the newest known states, without a receive time: reacting to them is not late."""
         mailbox = Mailbox(markets)
         for (market, kind), message in sorted(self._newest.items(), key=lambda item: item[1].trace.sequence):
             if market in mailbox.markets:
-                mailbox.put(kind, message)
+                known = pb.MarketDataServiceSubscribeResponse()
+                known.CopyFrom(message)
+                known.trace.receive_time_ns = 0
+                mailbox.put(kind, known)
         self._mailboxes.add(mailbox)
         return mailbox
 

@@ -1134,7 +1134,7 @@ class ExecuteResponse(_message.Message):
 
     @_builtins.property
     def done(self) -> Global___Done:
-        """Nothing more will be told of this plan."""
+        """Nothing more is outstanding of this plan; a late answer of the exchange may still bring Outcomes."""
 
     def __init__(
         self,
@@ -1224,7 +1224,7 @@ Global___Outcomes: _TypeAlias = Outcomes  # noqa: Y015
 
 @_typing.final
 class Done(_message.Message):
-    """End of a plan."""
+    """End of what was outstanding of a plan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
