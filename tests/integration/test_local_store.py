@@ -34,9 +34,24 @@ async def events() -> Events:
     return Events()
 
 
-@pytest.fixture
-async def running(runtime: Path, tmp_path: Path, events: Events) -> AsyncIterator[tuple[Child, store.StoreAddress]]:
-    spec, address = store.embedded(runtime, tmp_path, tmp_path / "store.log", ["demo"])
+REDIS_SERVER = shutil.which("redis-server")
+
+
+@pytest.fixture(
+    params=[
+        None,
+        pytest.param(
+            REDIS_SERVER,
+            marks=pytest.mark.skipif(REDIS_SERVER is None, reason="redis-server, the fallback, is not installed"),
+        ),
+    ],
+    ids=["embedded", "redis-server"],
+)
+async def running(
+    request: pytest.FixtureRequest, runtime: Path, tmp_path: Path, events: Events
+) -> AsyncIterator[tuple[Child, store.StoreAddress]]:
+    binary = None if request.param is None else Path(request.param)
+    spec, address = store.embedded(runtime, tmp_path, tmp_path / "store.log", ["demo"], binary)
     child = await ready(spec, events)
     yield child, address
     await child.stop()
@@ -65,6 +80,18 @@ async def test_each_owner_writes_its_own_keys_and_no_others(running: tuple[Child
         assert await client.set("pm:{demo}:risk:latch", "1")
         with pytest.raises(NoPermissionError):
             await client.set("pm:{demo}:orders:x", "1")
+
+
+async def test_risk_can_know_that_its_latch_is_on_disk(running: tuple[Child, store.StoreAddress]) -> None:
+    _, address = running
+    async with redis.Redis.from_url(address.url_for("risk", "demo")) as client:
+        await client.set("pm:{demo}:risk:latch", "1")
+        try:
+            synced = await client.execute_command("WAITAOF", 1, 0, 1_500)
+        except redis.ResponseError:
+            assert await client.config_get("appendfsync") == {"appendfsync": "always"}
+        else:
+            assert synced[0] == 1
 
 
 async def test_a_new_simulated_exchange_keeps_only_the_kill_latch(running: tuple[Child, store.StoreAddress]) -> None:

@@ -192,6 +192,7 @@ def _quoter(maker: MarketMaker, account: str, addressing: Addressing, log_level:
             requote_tolerance_bps=float(quoting.requote_tolerance_bps),
             min_requote_interval_ms=quoting.min_requote_interval_milliseconds,
             price_band_bps=float(spec.risk.price_band_bps),
+            max_open_orders=spec.risk.max_open_orders,
             **_model(quoting),
         ),
         inventory=InventoryPart(

@@ -146,6 +146,8 @@ class QuotingPart(Part):
     min_requote_interval_ms: int = Field(500, ge=50)
     price_band_bps: float = Field(100.0, gt=0)
     """Quotes farther than this from the mid are never sent."""
+    max_open_orders: int = Field(20, ge=2)
+    """Live orders of the market, both sides, replacements on their way included."""
 
 
 class InventoryPart(Part):

@@ -67,7 +67,7 @@ class MarketHub:
         self._sequence = 0
 
     def subscribe(self, markets: Iterable[str]) -> Mailbox:
-        """Add a reader; it begins with the newest known states, without a receive time: reacting to them is not late."""
+        """Add a reader; it begins with the newest states, without a receive time: reacting to those is not late."""
         mailbox = Mailbox(markets)
         for (market, kind), message in sorted(self._newest.items(), key=lambda item: item[1].trace.sequence):
             if market in mailbox.markets:

@@ -64,10 +64,10 @@ def server_binary() -> Path:
         ) from error
 
 
-def _settings(socket: Path, data: Path, accounts: Sequence[str]) -> str:
+def _settings(socket: Path, data: Path, accounts: Sequence[str], fsync: str) -> str:
     users = (
         f"user {user_name(service, account)} on nopass resetkeys ~pm:{{{account}}}:{prefix}:* "
-        "+@all -@admin -@dangerous +info"
+        "+@all -@admin -@dangerous +info +config|get"
         for service, prefix in _OWNERS.items()
         for account in accounts
     )
@@ -78,7 +78,7 @@ def _settings(socket: Path, data: Path, accounts: Sequence[str]) -> str:
             "unixsocketperm 700",
             f'dir "{data}"',
             "appendonly yes",
-            "appendfsync everysec",
+            f"appendfsync {fsync}",
             'save ""',
             "daemonize no",
             *users,
@@ -87,14 +87,21 @@ def _settings(socket: Path, data: Path, accounts: Sequence[str]) -> str:
     )
 
 
-def embedded(runtime_dir: Path, data_dir: Path, log: Path, accounts: Sequence[str]) -> tuple[ChildSpec, StoreAddress]:
-    """The embedded server as a child. `runtime_dir` must have a short path. Raises StoreUnusableError."""
-    binary = server_binary()
+def embedded(
+    runtime_dir: Path, data_dir: Path, log: Path, accounts: Sequence[str], binary: Path | None = None
+) -> tuple[ChildSpec, StoreAddress]:
+    """The embedded server as a child; `binary` instead of what `server_binary` finds.
+
+    `runtime_dir` must have a short path. Raises StoreUnusableError.
+    """
+    binary = binary or server_binary()
     socket = runtime_dir / "store.sock"
     data = data_dir / "store"
     data.mkdir(parents=True, exist_ok=True)
     settings = runtime_dir / "store.conf"
-    settings.write_text(_settings(socket, data.absolute(), accounts))
+    # Only Valkey is known to say when one write is on disk (WAITAOF); of any other server every write must be.
+    fsync = "everysec" if binary.name.startswith("valkey") else "always"
+    settings.write_text(_settings(socket, data.absolute(), accounts, fsync))
     url = f"unix://{socket}"
 
     async def answering() -> bool:

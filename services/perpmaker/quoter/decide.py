@@ -21,7 +21,7 @@ from perpmaker.quoter.model.quote import Quote, quote
 from perpmaker.quoter.model.spread import NotQuotableError
 from perpmaker.quoter.model.volatility import Volatility, observe_mid
 from perpmaker.quoter.plan import NOTHING, Plan, Reason
-from perpmaker.quoter.planner import Room, cancel_all, plan_ladder, restrain, tolerance_bps
+from perpmaker.quoter.planner import Room, cancel_all, plan_ladder, restrain, tolerance_bps, within_count
 from perpmaker.quoter.settings import Settings
 from perpmaker.quoter.values import SIDES, BookView, LiveOrder, OwnFill, PublicTrade, Side
 
@@ -138,6 +138,7 @@ def _next_plan(
         room=Room(limits.buy.capacity_e8, limits.sell.capacity_e8),
         not_replaceable=view.refused_replaces,
     )
+    plan = within_count(plan, len(view.orders), settings.max_open_orders)
     if gate.verdict is Verdict.HOLD:
         return restrain(plan, Reason.HELD, fair=found.fair)
     since_ns = view.standing.now_ns - state.last_new_orders_ns

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """An order of that level has no known outcome yet."""
     OWN_CROSS = "own_cross"
     """Would meet an order of our own that has not left yet."""
+    TOO_MANY = "too_many"
+    """The market would have more live orders than the trader allows."""
     EXPOSURE = "exposure"
     """Everything live filling would leave the side's room."""
     HELD = "held"

@@ -223,6 +223,24 @@ def plan_ladder(
     return Plan(tuple(cancels), tuple(replaces), tuple(places), tuple(skips))
 
 
+def within_count(plan: Plan, live: int, limit: int) -> Plan:
+    """Leave out the new orders that would take a market over its number of live orders.
+
+    A replacement and what it replaces are both live until the exchange has answered, so each counts as one more.
+    Replacements come first: they keep a side quoted.
+    """
+    room = max(0, limit - live)
+    replaces, places = plan.replaces[:room], plan.places[: max(0, room - len(plan.replaces))]
+    if len(replaces) == len(plan.replaces) and len(places) == len(plan.places):
+        return plan
+    skips = (
+        *plan.skips,
+        *(Skip(item.order.side, item.target.level, Reason.TOO_MANY) for item in plan.replaces[len(replaces) :]),
+        *(Skip(item.target.side, item.target.level, Reason.TOO_MANY) for item in plan.places[len(places) :]),
+    )
+    return Plan(plan.cancels, replaces, places, skips)
+
+
 def restrain(plan: Plan, reason: Reason, *, fair: float, may_fill: frozenset[Side] = frozenset()) -> Plan:
     """Take the new orders out of a plan, leaving cancels.
 

@@ -58,6 +58,7 @@ class Settings:
     requote_tolerance_bps: float
     min_requote_interval_ns: int
     price_band_bps: float
+    max_open_orders: int
     target_notional_e8: int
     max_notional_e8: int
     max_market_data_age_ns: int
@@ -101,6 +102,7 @@ def settings_from(part: QuoterPart) -> Settings:
         requote_tolerance_bps=quoting.requote_tolerance_bps,
         min_requote_interval_ns=quoting.min_requote_interval_ms * 1_000_000,
         price_band_bps=quoting.price_band_bps,
+        max_open_orders=quoting.max_open_orders,
         target_notional_e8=part.inventory.target_notional_e8,
         max_notional_e8=part.inventory.max_notional_e8,
         max_market_data_age_ns=part.max_market_data_age_ms * 1_000_000,

@@ -9,7 +9,7 @@ from tests.support.quoter import PX, carry_out, order, target
 
 from perpmaker.common.decimals import E8
 from perpmaker.quoter.plan import Cancel, Placement, Plan, Reason, Replacement, Skip
-from perpmaker.quoter.planner import Room, cancel_all, drift_bps, plan_ladder, restrain, tolerance_bps
+from perpmaker.quoter.planner import Room, cancel_all, drift_bps, plan_ladder, restrain, tolerance_bps, within_count
 from perpmaker.quoter.values import LiveOrder, LiveState, Side, TargetLevel
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -201,3 +201,16 @@ def test_a_restrained_plan_may_fill_an_empty_side() -> None:
 )
 def test_tolerance_follows_half_spread_and_tick(configured: float, half: float, tick: float, expected: float) -> None:
     assert tolerance_bps(configured, half, tick) == expected
+
+
+def test_new_orders_stop_at_the_number_of_live_orders_and_replacements_come_first() -> None:
+    far = order(SELL, ASK.px_e8 + 4 * E8)
+    wanted = plan((BID, ASK), (far,))
+    assert (len(wanted.replaces), len(wanted.places)) == (1, 1)
+    assert within_count(wanted, live=1, limit=3) == wanted
+    tight = within_count(wanted, live=1, limit=2)
+    assert (tight.replaces, tight.places) == (wanted.replaces, ())
+    assert tight.skips == (Skip(BUY, 0, Reason.TOO_MANY),)
+    full = within_count(wanted, live=3, limit=2)
+    assert not full.adds
+    assert {skip.reason for skip in full.skips} == {Reason.TOO_MANY}

@@ -320,7 +320,7 @@ class MarketRisk(ApiModel):
         20, description="Most orders that may be live at once, both sides, count."
     )
     price_band_bps: Amount = Field(
-        Amount("100"), description="No order is sent further than this from the mark price, basis points."
+        Amount("100"), description="No order is sent further than this from the mid, basis points."
     )
     max_market_data_age_milliseconds: Annotated[Int32, Field(ge=100, le=60000)] = Field(
         2000, description="Market data older than this stops new orders, milliseconds."

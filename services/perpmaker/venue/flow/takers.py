@@ -1,8 +1,8 @@
 """Noise takers: small orders at random times that cross the touch and know nothing.
 
 Times between arrivals are Erlang: as irregular as people, without the runs of a Poisson stream, which would look like
-somebody who knows. Direction leans against what the takers already hold: they come and go, and do not push the makers on
-the other side one way.
+somebody who knows. Direction leans against what the takers already hold: they come and go, and do not push the makers
+on the other side one way.
 """
 
 from __future__ import annotations
