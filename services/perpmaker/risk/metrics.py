@@ -1,4 +1,4 @@
-"""What risk exports. Money and sizes leave here as floats, in quote and base units."""
+"""What risk exports. Money leaves here as floats, in quote units; positions and exposure are order-state's to tell."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ _DRAWDOWN = Gauge(
 )
 _NOTIONAL = Gauge("mm_risk_position_notional_quote", "Value of the position at the mark.", ["market"])
 _DAILY_PNL = Gauge("mm_daily_pnl", "P&L of the UTC day; the empty market is the account.", ["market"])
-_POSITION = Gauge("mm_position", "Signed position, base units.", ["market"])
 _INVENTORY = Gauge("mm_inventory_utilization", "Position as a share of the limit, 0 to 1 and beyond.", ["market"])
-_PENDING_BID = Gauge("mm_pending_bid_exposure", "Remaining size of live buys, base units.", ["market"])
-_PENDING_ASK = Gauge("mm_pending_ask_exposure", "Remaining size of live sells, base units.", ["market"])
-_NET_PENDING = Gauge("mm_net_pending_change", "Live buys minus live sells, base units.", ["market"])
-_WORST_MAX = Gauge("mm_worst_case_max_position", "Position if every live buy fills, base units.", ["market"])
-_WORST_MIN = Gauge("mm_worst_case_min_position", "Position if every live sell fills, base units.", ["market"])
 _STALENESS = Gauge("mm_data_staleness_secs", "Age of the newest book.", ["market"])
 _REDUCE_ONLY = Gauge("mm_risk_reduce_only", "1 while the market may only shrink its position.", ["market"])
 STORE_UP = Gauge("mm_risk_store_up", "1 while the store of the latch answers.")
@@ -59,19 +53,13 @@ def export(evaluation: Evaluation, record: Record) -> None:
         if finding.utilization_ppm:
             _UTILIZATION.labels(finding.check, "").set(finding.utilization_ppm / ONE_PPM)
     for name, market in evaluation.markets.items():
-        state, pending = market.state, market.state.pending
+        state = market.state
         _KILLED.labels(name).set(market.permission.killed)
         _TRIPPED.labels("market", name).set(record.latch(name).is_latched)
         _REDUCE_ONLY.labels(name).set(market.permission.reduce_only)
         _NOTIONAL.labels(name).set(state.notional_e8 / E8)
         _DRAWDOWN.labels(name).set(state.drawdown_e8 / E8)
         _DAILY_PNL.labels(name).set(state.day_pnl_e8 / E8)
-        _POSITION.labels(name).set(state.position_e8 / E8)
-        _PENDING_BID.labels(name).set(pending.active_bid_e8 / E8)
-        _PENDING_ASK.labels(name).set(pending.active_ask_e8 / E8)
-        _NET_PENDING.labels(name).set(state.net_pending_e8 / E8)
-        _WORST_MAX.labels(name).set((state.position_e8 + pending.active_bid_e8) / E8)
-        _WORST_MIN.labels(name).set((state.position_e8 - pending.active_ask_e8) / E8)
         if state.max_position_e8:
             _INVENTORY.labels(name).set(abs(state.position_e8) / state.max_position_e8)
         if state.book_age_ms is not None:
