@@ -141,6 +141,28 @@ class Stack:
 
         return await until(f"exchange time {ms}", passed, within_s=within_s, ignoring=aiohttp.ClientError)
 
+    async def open_orders(self, coin: str = "") -> list[dict[str, Any]]:
+        """Open orders of the account as the exchange tells anybody, of all coins or of one."""
+        found = await self.info(type="openOrders", user=self.address)
+        return [order for order in found if coin in ("", order["coin"])]
+
+    async def wait_quoted(self, *coins: str, after_ms: int, within_s: float) -> None:
+        """Wait until each coin rests on both sides at the exchange, one of its orders placed after a moment."""
+
+        async def quoted() -> bool:
+            resting = {coin: await self.open_orders(coin) for coin in coins}
+            return all(
+                {order["side"] for order in orders} == {"A", "B"}
+                and any(order["timestamp"] > after_ms for order in orders)
+                for orders in resting.values()
+            )
+
+        try:
+            await until(f"{coins} quoted again", quoted, within_s=within_s, ignoring=aiohttp.ClientError)
+        except AssertionError as error:
+            shown = [line for line in self.lines if line.get("event") == "status"][-2:]
+            raise AssertionError(f"{error}\n{json.dumps(shown)}\n{self.story()}") from None
+
     async def finish(self, within_s: float = 90) -> Line:
         """Wait for the end and return the summary."""
         try:
