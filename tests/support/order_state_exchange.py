@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import grpc
 from tests.support.order_state import MARKET, e8
 
+from perpmaker.common.clock import SystemClock
 from perpmaker.proto.common.v1 import common_pb2 as cm
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as gw_rpc
@@ -23,9 +23,27 @@ from perpmaker.proto.risk.v1 import risk_pb2 as rk
 from perpmaker.proto.risk.v1 import risk_pb2_grpc as rk_rpc
 
 
-def now_ms() -> int:
-    """Wall clock."""
-    return time.time_ns() // 1_000_000
+class SkippingClock(SystemClock):
+    """The machine's clocks, moved forward on demand so that long waits need not be waited for."""
+
+    def __init__(self) -> None:
+        self._skipped_ms = 0
+
+    def skip(self, ms: int) -> None:
+        """Let time pass at once."""
+        self._skipped_ms += ms
+
+    def now_ms(self) -> int:
+        """See Clock."""
+        return super().now_ms() + self._skipped_ms
+
+    def monotonic_s(self) -> float:
+        """See Clock."""
+        return super().monotonic_s() + self._skipped_ms / 1000
+
+    def monotonic_ns(self) -> int:
+        """See Clock."""
+        return super().monotonic_ns() + self._skipped_ms * 1_000_000
 
 
 @dataclass(slots=True)
@@ -58,6 +76,7 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
     not land, answer unknown), "silent" (does not land, no answer), "refuse:<class>", "fill:<size>", "not_sent".
     """
 
+    clock: SkippingClock = field(default_factory=SkippingClock)
     markets: tuple[str, ...] = (MARKET,)
     on_place: Callable[[gw.PlaceOrder], str] = lambda _order: "rest"
     on_modify: Callable[[gw.ModifyOrder], str] = lambda _order: "rest"
@@ -82,14 +101,14 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
     def __post_init__(self) -> None:
         self._oids = itertools.count(5001)
         self._tids = itertools.count(1)
-        self._nonce = now_ms()
+        self._nonce = self.clock.now_ms()
         self._queues: set[asyncio.Queue[gw.AccountServiceSubscribeResponse]] = set()
         self._outboxes: set[asyncio.Queue[gw.ExecuteResponse | None]] = set()
         self._last_ms = 0
 
     def time_ms(self) -> int:
         """Exchange time: strictly increasing, as block times are per event here."""
-        self._last_ms = max(self._last_ms + 1, now_ms())
+        self._last_ms = max(self._last_ms + 1, self.clock.now_ms())
         return self._last_ms
 
     # --- what tests do to it
@@ -112,7 +131,7 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
             orig_e8=e8("1"),
             remaining_e8=e8("1"),
             reduce_only=False,
-            placed_ms=facts.get("placed_ms", now_ms()),
+            placed_ms=facts.get("placed_ms", self.clock.now_ms()),
         )
         self.orders[cloid or f"oid{held.oid}"] = held
         return held
@@ -191,7 +210,7 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
                     yield gw.AccountServiceSubscribeResponse(trace=cm.Trace(market=made.market), fill=made)
             yield gw.AccountServiceSubscribeResponse(open_orders=self._open_orders(queried=True))
             yield gw.AccountServiceSubscribeResponse(account=self._account())
-            yield gw.AccountServiceSubscribeResponse(gap_closed=gw.GapClosed(snapshot_time_ms=now_ms()))
+            yield gw.AccountServiceSubscribeResponse(gap_closed=gw.GapClosed(snapshot_time_ms=self.clock.now_ms()))
             while True:
                 yield await queue.get()
         finally:
@@ -240,7 +259,9 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
             if not wanted:
                 continue
             nonce = self._take_nonce()
-            expires = now_ms() + (request.expires_in_ms if self.expire_orders_ms is None else self.expire_orders_ms)
+            expires = self.clock.now_ms() + (
+                request.expires_in_ms if self.expire_orders_ms is None else self.expire_orders_ms
+            )
             yield tell(
                 sent=gw.Sent(
                     action=kind, nonce=nonce, expires_after_ms=expires, cloids=[order.cloid for order, _, _ in wanted]
@@ -255,7 +276,7 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
             yield tell(done=gw.Done())
 
     def _take_nonce(self) -> int:
-        self._nonce = max(self._nonce + 1, now_ms())
+        self._nonce = max(self._nonce + 1, self.clock.now_ms())
         return self._nonce
 
     def _cancel(self, cloid: str) -> gw.Outcome | None:
@@ -333,12 +354,14 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
         self.status_questions.append(request.cloid)
         held = self.orders.get(request.cloid)
         if held is None or request.cloid in self.hidden:
-            return gw.GetOrderStatusResponse(found=False, as_of_ms=now_ms())
-        return gw.GetOrderStatusResponse(found=True, update=self.status_of(held), as_of_ms=now_ms(), market=held.market)
+            return gw.GetOrderStatusResponse(found=False, as_of_ms=self.clock.now_ms())
+        return gw.GetOrderStatusResponse(
+            found=True, update=self.status_of(held), as_of_ms=self.clock.now_ms(), market=held.market
+        )
 
     def _open_orders(self, *, queried: bool) -> gw.OpenOrders:
         return gw.OpenOrders(
-            as_of_ms=now_ms(),
+            as_of_ms=self.clock.now_ms(),
             queried=queried,
             orders=[
                 gw.OpenOrder(
@@ -383,7 +406,8 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
 class Risk(rk_rpc.RiskServiceServicer):
     """Permissions every 100 ms, until told to be silent."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SkippingClock) -> None:
+        self._clock = clock
         self.permission = rk.Permission(min_position_e8=-e8("100"), max_position_e8=e8("100"))
         self.silent = False
         self.sent = 0
@@ -394,7 +418,7 @@ class Risk(rk_rpc.RiskServiceServicer):
                 for market in request.markets:
                     given = rk.Permission()
                     given.CopyFrom(self.permission)
-                    given.valid_until_ms = now_ms() + 2_000
+                    given.valid_until_ms = self._clock.now_ms() + 2_000
                     yield rk.WatchPermissionsResponse(trace=cm.Trace(market=market), permission=given)
                 self.sent += 1
             await asyncio.sleep(0.05)

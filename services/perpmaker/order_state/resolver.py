@@ -32,8 +32,8 @@ LONGEST_ASK_S: Final = 2.0
 BURN_AFTER_MS: Final = 1_000
 CANCEL_AGAIN_MS: Final = 1_000
 CANCEL_STUCK_MS: Final = 3_000
-REPLACED_ASK_MS: Final = 2_000
-"""Age of a successful modify from which the old order is asked about."""
+CANCEL_ASK_MS: Final = 2_000
+"""Age of a cancel, or of a modify that worked, from which the order is asked about."""
 REPLACED_CANCEL_MS: Final = 5_000
 """Age of a modify, however it ended, from which the old order is cancelled on its own."""
 NO_ANSWER_MS: Final = 8_000
@@ -64,11 +64,11 @@ def cancel_is_due(order: TrackedOrder, replacement: TrackedOrder | None, now_ms:
     return age_ms >= REPLACED_CANCEL_MS
 
 
-def replaced_needs_asking(order: TrackedOrder, replacement: TrackedOrder | None, now_ms: int) -> bool:
-    """Whether an order that was replaced is to be asked about, since its own update has not come."""
-    if order.cancel_requested or replacement is None:
+def needs_asking(order: TrackedOrder, replacement: TrackedOrder | None, now_ms: int) -> bool:
+    """Whether a cancelling order is to be asked about, since its own update has not come."""
+    if replacement is not None and replacement.state is State.PENDING:
         return False
-    return replacement.state is not State.PENDING and now_ms - order.cancel_sent_ms >= REPLACED_ASK_MS
+    return now_ms - order.state_time_ms >= CANCEL_ASK_MS
 
 
 class Resolver:
@@ -82,6 +82,7 @@ class Resolver:
         self._clock = clock
         self._doubts: dict[str, _Doubt] = {}
         self._nonces: dict[int, gateway_pb2.BurnResult.ValueType] = {}
+        self._burning: set[int] = set()
         self._told_stuck: set[str] = set()
         self._parallel = asyncio.Semaphore(_PARALLEL)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,7 +132,7 @@ class Resolver:
                         replacement = self._truth.find(order.replaced_by) if order.replaced_by else None
                         if cancel_is_due(order, replacement, now_ms):
                             cancels.append(order.cloid)
-                        if replaced_needs_asking(order, replacement, now_ms) and order.cloid not in self._doubts:
+                        if needs_asking(order, replacement, now_ms) and order.cloid not in self._doubts:
                             self.doubt(order.cloid)
                         if now_ms - order.state_time_ms >= CANCEL_STUCK_MS:
                             stuck += 1
@@ -250,9 +251,14 @@ class Resolver:
         )
 
     async def _burn(self, nonce: int) -> None:
-        if nonce == 0 or nonce in self._nonces:
+        if nonce == 0 or nonce in self._nonces or nonce in self._burning:
             return
-        result = await self._reads.burn(nonce)
+        # Orders of one action share its nonce, and a second noop under it would be told that it was used.
+        self._burning.add(nonce)
+        try:
+            result = await self._reads.burn(nonce)
+        finally:
+            self._burning.discard(nonce)
         _log.info("nonce.burn", nonce=nonce, result=gateway_pb2.BurnResult.Name(result))
         if result == gateway_pb2.BURN_RESULT_UNKNOWN:
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from grpc import aio
@@ -76,10 +77,9 @@ class Syncer:
             is_complete = await self.sync(reasons)
             last_s = self._clock.monotonic_s()
             self._on_done(reasons, is_complete)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._every_s)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s):
+                    await self._wake.wait()
 
     async def _wait_for_gap(self, last_s: float) -> None:
         while GAP_CLOSED not in self._reasons:
@@ -88,10 +88,9 @@ class Syncer:
             if left_s <= 0:
                 return
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), left_s)
-            except TimeoutError:
-                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._wake.wait()
 
     async def sync(self, reasons: frozenset[str]) -> bool:
         """Compare everything once; returns whether every step succeeded."""

@@ -6,6 +6,7 @@ StoreDownError; after the latter it is not known whether the write happened, and
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -97,7 +98,12 @@ def _refusal(reply: Sequence[bytes]) -> Exception | None:
 
 
 async def _execute(client: aioredis.Redis, *command: Any) -> Any:
-    return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+    reply = await client.execute_command(*command)  # type: ignore[no-untyped-call]
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # The client writes under `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
+        raise asyncio.CancelledError
+    return reply
 
 
 class Store:
@@ -208,15 +214,18 @@ class Store:
 
         Raises StoreDownError, LostError, DisownedError.
         """
-        async with self._patient.client() as connection:
-            # One connection for both: WAITAOF speaks of the writes of its own connection.
-            keys = (self._keys.meta, self._keys.epochs)
-            command = ("FCALL", "pm_session", 2, *keys, self.generation, market, at_least)
-            reply = cast("Sequence[bytes]", await self._ask(connection, *command))
-            refusal = _refusal(reply)
-            if refusal is not None:
-                raise refusal
-            await self._make_durable(connection, f"session of {market}")
+        try:
+            async with self._patient.client() as connection:
+                # One connection for both: WAITAOF speaks of the writes of its own connection.
+                keys = (self._keys.meta, self._keys.epochs)
+                command = ("FCALL", "pm_session", 2, *keys, self.generation, market, at_least)
+                reply = cast("Sequence[bytes]", await self._ask(connection, *command))
+                refusal = _refusal(reply)
+                if refusal is not None:
+                    raise refusal
+                await self._make_durable(connection, f"session of {market}")
+        except (RedisError, OSError) as error:
+            raise StoreDownError(str(error)) from error
         return int(reply[1])
 
     async def _make_durable(self, client: aioredis.Redis, what: str) -> None:
