@@ -7,7 +7,9 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
+import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from perpmaker.common.clock import SystemClock
 from perpmaker.gateway.budget import Budgets, BudgetSettings
@@ -43,13 +45,13 @@ def _port(server: Server) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _socket(owner: Owner, port: int, *, ping_s: float = 60, idle_s: float = 60) -> AsyncIterator[None]:
+async def _socket(owner: Owner, port: int, *, ping_s: float = 60, idle_s: float = 60) -> AsyncIterator[Budgets]:
     clock = SystemClock()
     budgets = Budgets(BudgetSettings(600, 30), clock.monotonic_s())
     settings = SocketSettings(f"ws://127.0.0.1:{port}/ws", ping_s, idle_s)
     task = asyncio.create_task(Socket("test", settings, owner, budgets, clock, random.Random(1)).run())
     try:
-        yield
+        yield budgets
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -109,3 +111,28 @@ async def test_close_by_the_server_is_a_loss() -> None:
     owner = Owner()
     async with serve(close, "127.0.0.1", 0) as server, _socket(owner, _port(server)):
         assert [await owner.next() for _ in range(2)] == ["opened", "lost: socket_closed"]
+
+
+@pytest.mark.parametrize(("status", "spent"), [(503, 0), (429, 3)])
+async def test_attempts_before_the_exchange_spend_none_of_its_connections(status: int, spent: int) -> None:
+    def refuse(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(status, "")
+
+    owner = Owner()
+    async with (
+        serve(_hear, "127.0.0.1", 0, process_request=refuse) as server,
+        _socket(owner, _port(server)) as budgets,
+    ):
+        assert [await owner.next() for _ in range(3)] == ["lost: connect_failed"] * 3
+        left = budgets.connects.level(SystemClock().monotonic_s())
+    # The bucket refills by a quarter a second meanwhile.
+    assert budgets.connects.capacity - left == pytest.approx(spent, abs=0.9)
+
+
+async def test_an_outage_leaves_the_connections_of_the_time_after_it() -> None:
+    owner = Owner()
+    async with serve(_hear, "127.0.0.1", 0) as server:
+        port = _port(server)
+    async with _socket(owner, port) as budgets:
+        assert [await owner.next() for _ in range(3)] == ["lost: connect_failed"] * 3
+        assert budgets.connects.level(SystemClock().monotonic_s()) == budgets.connects.capacity

@@ -1,7 +1,8 @@
 """One WebSocket to the exchange that is opened again for ever.
 
 Guarantees: the owner hears of every loss exactly once and before anything of the next connection; a socket that says
-nothing for too long, or whose owner misses its data, is dead; connects never exceed the exchange's rate.
+nothing for too long, or whose owner misses its data, is dead; connects never exceed the exchange's rate, and attempts
+that the exchange never answered do not use it up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
 from perpmaker.common import logs
@@ -135,6 +136,8 @@ class Socket:
                 proxy=None,
             )
         except (OSError, TimeoutError, WebSocketException) as error:
+            if not _was_counted(error):
+                self._budgets.connects.give_back(1)
             _log.info("socket.connect_failed", socket=self._name, url=self._settings.url, error=str(error))
             return "connect_failed"
         self._given_up = None
@@ -186,3 +189,9 @@ class Socket:
     def _give_up(self, socket: ClientConnection, reason: LossReason) -> None:
         self._given_up = reason
         socket.transport.abort()
+
+
+def _was_counted(error: Exception) -> bool:
+    """Whether the exchange has seen an attempt that failed; one that ended on the way, or at a gateway before it (5xx),
+    has not reached the counter of its connections."""
+    return isinstance(error, InvalidStatus) and error.response.status_code < 500
