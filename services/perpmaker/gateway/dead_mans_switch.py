@@ -1,7 +1,8 @@
 """The exchange cancels everything when this process falls silent: `scheduleCancel`, pushed on by a heartbeat.
 
 Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
-on, slowly while nothing is armed; it is cleared only when told that the book is empty.
+on, slowly while nothing is armed; a push without an answer is repeated soon, since a deadline of an earlier process may
+be running; it is cleared only when told that the book is empty.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from perpmaker.hyperliquid.wire import ScheduleCancelAction
 
 FIRINGS_PER_DAY = 10
 _REFUSED_PAUSE_S = 30.0
+_UNANSWERED_PAUSE_S = 1.0
 _TIMEOUT_S = 3.0
 
 _log = logs.get(__name__)
@@ -36,6 +38,7 @@ class DeadMansSwitch:
         self._clock = exchange_clock
         self._deadline_ms = 0
         self._firing_times: set[int] = set()
+        self._was_answered = True
         self.refusal = ""
         """Why the exchange refuses; empty when it does not."""
 
@@ -62,8 +65,15 @@ class DeadMansSwitch:
         metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
         while True:
             await self.push()
-            is_hopeless = self.refusal and not self.deadline_ms
-            await asyncio.sleep(_REFUSED_PAUSE_S if is_hopeless else self._part.refresh_s)
+            await asyncio.sleep(self.pause_s)
+
+    @property
+    def pause_s(self) -> float:
+        """Time from the last push to the next."""
+        if not self._was_answered:
+            return min(_UNANSWERED_PAUSE_S, self._part.refresh_s)
+        is_hopeless = self.refusal and not self.deadline_ms
+        return _REFUSED_PAUSE_S if is_hopeless else self._part.refresh_s
 
     async def push(self) -> None:
         """Move the deadline to now + timeout."""
@@ -83,11 +93,13 @@ class DeadMansSwitch:
             metrics.DEADMAN_DEADLINE.set(0)
 
     async def _schedule(self, action: ScheduleCancelAction) -> str | None:
+        self._was_answered = False
         if not self._rest.admit_action(1, is_cancel=False):
             return "request budget exhausted"
         result = await self._rest.exchange(self._desk.sign(action).body, _TIMEOUT_S)
         if not isinstance(result, Answered):
             return "no answer from the exchange"
+        self._was_answered = True
         match read_answer(result.payload):
             case Accepted():
                 return None

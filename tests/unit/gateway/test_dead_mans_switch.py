@@ -47,3 +47,10 @@ async def test_unanswered_push_leaves_no_deadline_and_says_why() -> None:
     await switch.push()
     assert switch.deadline_ms == 0
     assert switch.refusal == "no answer from the exchange"
+
+
+async def test_unanswered_push_is_repeated_before_an_earlier_deadline_can_fire() -> None:
+    part = DeadMansSwitchPart()
+    switch = _switch(ManualClock())
+    await switch.push()
+    assert switch.pause_s < (part.timeout_s - part.refresh_s) / 5
