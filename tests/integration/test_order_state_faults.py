@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -186,6 +187,27 @@ async def test_the_gap_stays_closed_to_orders_until_everything_was_read(running:
     await until(lambda: syncer.completed > before, "a sync that fails")
     assert quoter.hold.held
     running.exchange.reads_fail = False
+    await until(lambda: not quoter.hold.held, "the release")
+
+
+async def test_a_sync_that_began_before_a_gap_does_not_end_it(running: Stack) -> None:
+    quoter = await running.quoter()
+    exchange, (first, second) = running.exchange, (asyncio.Event(), asyncio.Event())
+    exchange.list_gate, asked = first, exchange.lists_asked
+    exchange.push(gap_opened=gw.GapOpened(reason="socket_closed"))
+    exchange.push(gap_closed=gw.GapClosed(snapshot_time_ms=running.clock.now_ms()))
+    await until(lambda: exchange.lists_asked > asked, "a sync under way")
+    exchange.list_gate, asked = second, exchange.lists_asked
+    exchange.push(gap_opened=gw.GapOpened(reason="socket_closed"))
+    exchange.push(gap_closed=gw.GapClosed(snapshot_time_ms=running.clock.now_ms()))
+    exchange.push(order_update=gw.OrderUpdate(oid=1, cloid=quoter.cloid(), status="open"))
+    assert running.app is not None
+    syncer = running.app._syncer
+    await until(lambda: "untracked_order" in syncer._reasons, "that the second gap was heard of")
+    first.set()
+    await until(lambda: exchange.lists_asked > asked, "the sync after the second gap")
+    assert "gap" in running.app.truth.hold_reasons(MARKET)
+    second.set()
     await until(lambda: not quoter.hold.held, "the release")
 
 

@@ -87,6 +87,9 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
     """Claim this as `expiresAfter` relative to now instead of what was asked for."""
     burns: str = "unknown"
     reads_fail: bool = False
+    list_gate: asyncio.Event | None = None
+    """A question for open orders waits for the gate that was here when it arrived."""
+    lists_asked: int = 0
     hidden: set[str] = field(default_factory=set)
     """Cloids that neither lists nor status answers show."""
 
@@ -381,6 +384,9 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
         )
 
     async def ListOpenOrders(self, request: Any, context: Any) -> gw.ListOpenOrdersResponse:
+        self.lists_asked += 1
+        if self.list_gate is not None:
+            await self.list_gate.wait()
         await self._check(context)
         return gw.ListOpenOrdersResponse(open_orders=self._open_orders(queried=True))
 

@@ -48,7 +48,7 @@ class Syncer:
         orphan_grace_ms: int,
         on_done: Callable[[frozenset[str], bool], None],
     ) -> None:
-        """`on_done` is told the reasons of a finished sync and whether all its steps succeeded."""
+        """`on_done` is told the reasons that a finished sync settled and whether all its steps succeeded."""
         self._writer = writer
         self._reads = reads
         self._clock = clock
@@ -76,7 +76,8 @@ class Syncer:
             self._wake.clear()
             is_complete = await self.sync(reasons)
             last_s = self._clock.monotonic_s()
-            self._on_done(reasons, is_complete)
+            # What was asked for again meanwhile is not settled: it is about something newer than what was read.
+            self._on_done(reasons - self._reasons, is_complete)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await self._wake.wait()
