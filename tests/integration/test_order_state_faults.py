@@ -211,6 +211,23 @@ async def test_a_sync_that_began_before_a_gap_does_not_end_it(running: Stack) ->
     await until(lambda: not quoter.hold.held, "the release")
 
 
+async def test_a_fill_missed_long_before_the_newest_one_is_found_by_the_drift(running: Stack) -> None:
+    """I21."""
+    quoter = await running.quoter()
+    order = quoter.order()
+    await quoter.submit(places=[order])
+    await quoter.reaches(order.cloid, "RESTING")
+    running.exchange.fill(order.cloid, "0.2", tell=False)
+    running.clock.skip(200_000)
+    running.exchange.fill(order.cloid, "0.3")
+    await until(lambda: quoter.standing.position.sz_e8 == e8("0.3"), "the newer fill")
+    running.exchange.push(account=running.exchange._account())
+    await until(lambda: quoter.standing.drift_e8 == e8("0.2"), "the drift")
+    running.clock.skip(3_000)
+    await until(lambda: quoter.standing.position.sz_e8 == e8("0.5"), "the older fill", 20)
+    await until(lambda: quoter.standing.drift_e8 == 0, "the end of the drift")
+
+
 async def test_a_crash_loses_nothing(running: Stack) -> None:
     """I49: orders, fills, positions, epochs, totals and nonce are those of before."""
     quoter = await running.quoter()

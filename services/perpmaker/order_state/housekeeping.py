@@ -9,7 +9,7 @@ from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.order_state import metrics
 from perpmaker.order_state.store.redis_store import DisownedError, LostError, Store, StoreDownError
-from perpmaker.order_state.sync import Syncer
+from perpmaker.order_state.sync import DRIFT, Syncer
 from perpmaker.order_state.truth import HELD_DRIFT, Book
 from perpmaker.order_state.writer import Writer
 
@@ -57,7 +57,7 @@ class Housekeeper:
             return
         age_ms = now_ms - drift.since_ms
         if age_ms >= DRIFT_SYNC_MS:
-            self._syncer.request("drift")
+            self._syncer.request(DRIFT)
         if age_ms >= DRIFT_HOLD_MS and self._writer.truth.fills_read_as_of_ms > drift.since_ms:
             self._writer.hold(HELD_DRIFT, True, book.market)
 

@@ -3,6 +3,9 @@
 Its steps are independent: one that fails is recorded and stops none of the others, and the sync is always recorded as
 done. Reasons that arrive together are one sync; two syncs are at least 2 s apart, except after a gap of the account
 stream, when quoting waits for it.
+
+A fill may be missing from long before the newest one that is known, and then only the position tells. While it drifts,
+every sync reads fills from twice as far back as the one before, once through; after that fills do not explain it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,11 @@ GAP_CLOSED: Final = "gap_closed"
 MIN_GAP_S: Final = 2.0
 FOREIGN_GAP_S: Final = 10.0
 """Distance of syncs whose only reason is trading of others on the same account."""
+DRIFT: Final = "drift"
 FILLS_OVERLAP_MS: Final = 60_000
+"""How far before the newest known fill fills are read."""
+LONGEST_LOOK_BACK: Final = 12
+"""Doublings of that overlap for as long as a drift lasts: 68 hours."""
 FILLS_LAG_MS: Final = 2_000
 """How long a fill may take to appear in the exchange's list. Measured: up to 2 s."""
 
@@ -58,6 +65,7 @@ class Syncer:
         self._on_done = on_done
         self._reasons: set[str] = set()
         self._wake = asyncio.Event()
+        self._look_back = 0
         self.completed = 0
 
     def request(self, reason: str) -> None:
@@ -97,6 +105,8 @@ class Syncer:
         """Compare everything once; returns whether every step succeeded."""
         started = time.perf_counter()
         results: dict[str, str] = {}
+        if DRIFT not in reasons:
+            self._look_back = 0
         try:
             await asyncio.gather(
                 self._step("open_orders", self.read_open_orders, results), self._step("fills", self._fills, results)
@@ -131,7 +141,9 @@ class Syncer:
     async def _fills(self) -> None:
         truth = self._writer.truth
         asked_ms = self._clock.now_ms()
-        fills = await self._reads.fills(max(0, truth.ledger.watermark_ms - FILLS_OVERLAP_MS))
+        overlap_ms = FILLS_OVERLAP_MS << (self._look_back if self._look_back <= LONGEST_LOOK_BACK else 0)
+        fills = await self._reads.fills(max(0, truth.ledger.watermark_ms - overlap_ms))
+        self._look_back += 1
 
         def change(batch: Batch) -> None:
             for entry in fills:
