@@ -39,11 +39,12 @@ def main() -> None:
     console.print(f"[bold]perpmaker bench[/] {_machine()}")
     console.print("measuring the floor and signatures ...")
     hop, store, sign = _of(floor.stream_ping_pong()), _of(floor.store_round_trip()), _of(signing.sign_ten_orders())
+    paced_hop, paced_store = _of(floor.stream_ping_pong(floor.PACE_S)), _of(floor.store_round_trip(floor.PACE_S))
     console.print(f"measuring the stack for {stack.MEASURE_S} s, then killing each service once ...")
     figures = uvloop.run(stack.measure())
 
     table = Table("path, microseconds", "p50", "p90", "p99", "samples", "budget p50 / p99", "verdict p50 / p99")
-    path_floor_us = 1.5 * hop.p50_us + store.p50_us
+    path_floor_us = 1.5 * paced_hop.p50_us + paced_store.p50_us
 
     def row(name: str, seen: Quantiles, budget: tuple[float, float] | None) -> None:
         table.add_row(
@@ -55,7 +56,9 @@ def main() -> None:
         )
 
     row("floor: stream ping-pong, ten orders", hop, None)
+    row("floor: the same, 20 a second", paced_hop, None)
     row("floor: store round trip", store, None)
+    row("floor: the same, 20 a second", paced_store, None)
     row("sign one action of 10 orders", sign, (60, 150))
     row("sign, in the running gateway", figures.sign, None)
     row("book frame in to signed orders out", figures.tick_to_order, (1_000, 3_000))
@@ -65,7 +68,7 @@ def main() -> None:
     console.print(table)
     console.print(
         f"book frame in to signed orders out is {figures.tick_to_order.p50_us / path_floor_us:.1f} x its floor of"
-        f" {path_floor_us:,.0f} us (three one-way hops and one store round trip)"
+        f" {path_floor_us:,.0f} us (three one-way hops and one store round trip, 20 a second)"
     )
 
     recovery = Table("SIGKILL to ready again", "seconds", "budget p50 3 s")

