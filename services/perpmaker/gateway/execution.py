@@ -18,7 +18,7 @@ from perpmaker.gateway.budget import POSTS_IN_FLIGHT, Budgets
 from perpmaker.gateway.connections.dispatch import Departure, Dispatch
 from perpmaker.gateway.connections.order_entry import OrderEntry
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.fencing import Fence, Refusal, refusal
+from perpmaker.gateway.fencing import Fence, Refusal, expiry_ms, refusal
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import Nonces
 from perpmaker.gateway.outcomes import not_sent, unknown
@@ -99,7 +99,12 @@ class Execution:
         ]
         brought_orders = False
         for planned in self._admitted(request, rules, emit):
-            expires_ms = self._exchange_clock.now_ms() + (request.expires_in_ms or self._expires_in_ms)
+            expires_ms = expiry_ms(
+                now_ms=self._clock.now_ms(),
+                not_after_ms=request.not_after_ms,
+                clock_offset_ms=self._exchange_clock.offset_ms,
+                expires_in_ms=request.expires_in_ms or self._expires_in_ms,
+            )
             departures.append(await self._send(planned, request, expires_ms, emit))
             brought_orders = True
         if brought_orders and request.trace.receive_time_ns:

@@ -58,3 +58,13 @@ def refusal(
     if abs(clock_offset_ms) >= MAX_CLOCK_OFFSET_MS:
         return "clock"
     return None
+
+
+def expiry_ms(*, now_ms: int, not_after_ms: int, clock_offset_ms: int, expires_in_ms: int) -> int:
+    """`expiresAfter` of an action signed now, in exchange time.
+
+    Counted from signing, and from no later than the end of its permission (`not_after_ms`, 0 for none), however long
+    the action waited since it was admitted: order-state takes it for proof that after that no placement can land.
+    """
+    signed_ms = min(now_ms, not_after_ms) if not_after_ms else now_ms
+    return signed_ms + clock_offset_ms + expires_in_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perpmaker.gateway.fencing import Fence, refusal
+from perpmaker.gateway.fencing import Fence, expiry_ms, refusal
 
 
 def _ask(fence: Fence, epoch: int = 5, **changes: int) -> str | None:
@@ -59,3 +59,12 @@ def test_arming_the_account_leaves_a_disarmed_market_disarmed() -> None:
     fence.arm("")
     assert not fence.is_disarmed("ETH")
     assert fence.is_disarmed("BTC")
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "not_after_ms", "expected"), [(1_000, 3_000, 6_040), (9_000, 3_000, 8_040), (9_000, 0, 14_040)]
+)
+def test_an_action_that_waited_expires_as_if_signed_at_the_end_of_its_permission(
+    now_ms: int, not_after_ms: int, expected: int
+) -> None:
+    assert expiry_ms(now_ms=now_ms, not_after_ms=not_after_ms, clock_offset_ms=40, expires_in_ms=5_000) == expected
