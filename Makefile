@@ -29,7 +29,10 @@ demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
 
 test: $(STAMP) ## Run every test that needs nothing but this machine
 	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos" tests
-	@$(BIN)/python -m coverage report --skip-covered --include='*/order_state/*,*/risk/*,*/quoter/*' | tail -n 40
+	@for part in order_state risk quoter; do \
+		echo "branch coverage of $$part (at least 85 %):"; \
+		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
+	done
 
 lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
 	$(BIN)/ruff check services tests
