@@ -60,7 +60,9 @@ class Exchange:
 
 
 @contextlib.asynccontextmanager
-async def exchange(*rest_answers: tuple[int, str], timeout_ms: int = 50) -> AsyncIterator[Exchange]:
+async def exchange(
+    *rest_answers: tuple[int, str], timeout_ms: int = 50, rest_is_up: bool = True
+) -> AsyncIterator[Exchange]:
     async def handle(request: web.Request) -> web.Response:
         made.rest_bodies.append(await request.read())
         made.copied.set()
@@ -78,7 +80,7 @@ async def exchange(*rest_answers: tuple[int, str], timeout_ms: int = 50) -> Asyn
     await site.start()
     clock = SystemClock()
     budgets = Budgets(BudgetSettings(600, 30), clock.monotonic_s())
-    rest = Rest(f"http://127.0.0.1:{runner.addresses[0][1]}", budgets, clock)
+    rest = Rest(f"http://127.0.0.1:{runner.addresses[0][1] if rest_is_up else 1}", budgets, clock)
     entry = OrderEntry()
     made = Exchange(Dispatch(entry, rest, clock, Measurements(), timeout_ms), entry, budgets, list(rest_answers))
     await entry.opened(Link(made))  # type: ignore[arg-type]
@@ -138,6 +140,14 @@ async def test_both_silent_is_unknown() -> None:
     async with exchange(timeout_ms=50) as venue:
         await venue.depart()
         assert (await venue.outcome()).unknown.reason == "timeout"
+
+
+async def test_copy_that_never_left_says_nothing_of_the_first() -> None:
+    async with exchange(rest_is_up=False) as venue:
+        await venue.depart()
+        assert (await venue.outcome()).unknown.reason == "timeout"
+        venue.answer_by_socket(RESTING)
+        assert (await venue.outcome()).resting.oid == 5
 
 
 async def test_refused_copy_does_not_make_the_first_dead() -> None:

@@ -100,7 +100,8 @@ async def test_losing_the_stream_makes_orders_unknown_at_once_and_holds_quoting(
     await quoter.submit(places=[order])
     assert quoter.state(order.cloid) in ("", "PENDING")
     running.exchange.break_execute()
-    await quoter.reaches(order.cloid, "UNKNOWN")
+    # Long before a missing answer alone would make it so.
+    await quoter.reaches(order.cloid, "UNKNOWN", within_s=3)
     await until(lambda: any("gateway" in e.hold.reasons for e in quoter.events), "the hold")
     await until(lambda: not quoter.hold.held, "the release")
 

@@ -55,8 +55,9 @@ def test_snapshot_read_before_the_newest_gap_closes_nothing() -> None:
     subscriber = hub.subscribe(0)
     before = hub.generation
     hub.open_gap("socket_closed")
-    assert not hub.close_gap(before, _snapshot(), 1)
+    assert not hub.close_gap(before, _snapshot(_fill(1)), 1)
     assert subscriber.in_gap
+    assert _kinds(subscriber.drain()) == ["gap_opened", "gap_opened"]
     assert hub.close_gap(hub.generation, _snapshot(), 1)
 
 

@@ -138,6 +138,21 @@ def test_both_legs_of_a_replacement_count():
     assert (of("2"), of("2.5")) == (Verdict.ACCEPTED, Verdict.EXPOSURE)
 
 
+def test_a_replacement_counts_for_everything_judged_after_it():
+    old = [resting(n, sz_e8=e8("1"), level=n) for n in (1, 2, 3)]
+    situation = replace(CALM, orders={o.cloid: o for o in old}, max_possible_bid_e8=e8("3"))
+    plan = Plan(
+        market=MARKET,
+        epoch=1,
+        sequence=1,
+        replaces=tuple(Replacement(o.cloid, new_order(10 + o.level, sz="0.75", level=o.level)) for o in old),
+        places=(new_order(20, sz="0.75", level=4), new_order(21, sz="0.5", level=5)),
+    )
+    judgement = judge(plan, situation)
+    assert [v.verdict for v in judgement.replaces] == [Verdict.ACCEPTED, Verdict.ACCEPTED, Verdict.EXPOSURE]
+    assert [v.verdict for v in judgement.places] == [Verdict.EXPOSURE, Verdict.ACCEPTED]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "verdict"),
     [
