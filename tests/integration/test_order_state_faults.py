@@ -364,6 +364,18 @@ async def test_a_drain_believes_only_the_exchange(running: Stack) -> None:
     assert not answer.verified_empty
 
 
+async def test_a_drain_sees_an_order_that_is_over_by_our_record_alone(running: Stack) -> None:
+    quoter = await running.quoter()
+    running.exchange.on_place = lambda _order: "refuse:margin"
+    order = quoter.order()
+    await quoter.submit(places=[order])
+    await quoter.reaches(order.cloid, "REJECTED")
+    running.exchange.put(order.cloid)
+    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=8)
+    assert answer.verified_empty
+    assert running.exchange.open() == []
+
+
 async def test_after_a_drain_no_order_passes_before_risk_speaks_again(running: Stack) -> None:
     quoter = await running.quoter()
     running.risk.silent = True
