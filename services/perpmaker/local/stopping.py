@@ -99,11 +99,12 @@ async def compare_books(
     ledger: Books | None = None
     exchange: Books | None = None
     addressing = processes.addressing
+    markets = [maker.spec.market.symbol for maker in processes.plan.makers]
     async with rpc.connect(addressing.order_state.target) as channel, aiohttp.ClientSession() as session:
         reader = ExchangeReader(session, addressing.api_url, addressing.wallet.address)
         while True:
             try:
-                exchange = await reader.read(since_ms, own_orders_only=not processes.plan.is_simulated)
+                exchange = await reader.read(since_ms, markets, own_only=not processes.plan.is_simulated)
                 ledger = await read_ledger(channel, since_ms)
                 found = differences(ledger, exchange)
             except BooksUnreadableError as error:

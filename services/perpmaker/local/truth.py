@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -55,26 +56,29 @@ class ExchangeReader:
         self._url = f"{api_url.rstrip('/')}/info"
         self._address = address
 
-    async def read(self, since_ms: int, *, own_orders_only: bool) -> Books:
-        """The exchange's books with fills from `since_ms` on. Raises BooksUnreadableError.
+    async def read(self, since_ms: int, markets: Sequence[str], *, own_only: bool) -> Books:
+        """The exchange's books with fills from `since_ms` on, on every dex of the markets. Raises BooksUnreadableError.
 
-        `own_orders_only` leaves out open orders without a client id of ours, which an account that people use too may
-        have.
+        `own_only` leaves out what people who use the account too may have: other markets, and open orders without a
+        client id of ours.
         """
         try:
-            state = await self._ask("clearinghouseState")
-            orders = await self._ask("openOrders")
+            states = [await self._ask("clearinghouseState", **dex) for dex in _dexes(markets)]
+            orders = [order for dex in _dexes(markets) for order in await self._ask("openOrders", **dex)]
+            positions = [item["position"] for state in states for item in state["assetPositions"]]
             fills = await self._fills(since_ms)
             return Books(
                 positions_e8={
-                    item["position"]["coin"]: parse_e8(item["position"]["szi"]) for item in state["assetPositions"]
+                    position["coin"]: parse_e8(position["szi"])
+                    for position in positions
+                    if not own_only or position["coin"] in markets
                 },
-                fills=fills,
+                fills={key: terms for key, terms in fills.items() if not own_only or key.market in markets},
                 open_orders=tuple(
                     f"{order['coin']} {'buy' if order['side'] == 'B' else 'sell'} {order['sz']} at {order['limitPx']}"
                     f" (oid {order['oid']})"
                     for order in orders
-                    if not own_orders_only or cloid.decode(order.get("cloid") or "") is not None
+                    if not own_only or cloid.decode(order.get("cloid") or "") is not None
                 ),
             )
         except (KeyError, TypeError, NotADecimalError) as error:
@@ -105,3 +109,9 @@ class ExchangeReader:
             if len(page) < _PAGE or len(found) == known:
                 return found
             since_ms = max(int(fill["time"]) for fill in page)
+
+
+def _dexes(markets: Sequence[str]) -> list[dict[str, str]]:
+    """Parameters of questions that cover the markets: those of a HIP-3 dex are named `dex:COIN`."""
+    named = dict.fromkeys(market.partition(":")[0] for market in markets if ":" in market)
+    return [{}, *({"dex": dex} for dex in named)]
