@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@rm -f $(VENV)/.requirements-* && touch $@
 
 demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
-	@$(BIN)/perpmaker up -f deploy/examples --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
+	@$(BIN)/perpmaker up -f deploy/examples --rehearse --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
 
 test: $(STAMP) ## Run every test that needs nothing but this machine
 	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos" tests

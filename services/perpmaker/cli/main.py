@@ -87,6 +87,13 @@ def up(
     redis_url: Annotated[
         str | None, typer.Option(metavar="URL", help="An existing Redis-protocol server instead of the embedded one.")
     ] = None,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse",
+            help="Every 20 s lose an answer of the simulated exchange or kill a quoter, for show.",
+        ),
+    ] = False,
     log_level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="Log level of every service: debug, info, warning.")
     ] = None,
@@ -125,6 +132,7 @@ def up(
                 json_lines=json_lines,
                 seed=seed,
                 redis_url=redis_url,
+                rehearse=rehearse,
                 log_level=log_level,
             )
         )

@@ -22,5 +22,7 @@ class UpOptions:
     """Seed of the simulated exchange."""
     redis_url: str | None = None
     """An existing Redis-protocol server instead of the embedded one."""
+    rehearse: bool = False
+    """Make things go wrong now and then, to show the recovery."""
     log_level: str | None = None
     """Level of every service; what the objects say when None."""

@@ -16,6 +16,7 @@ from perpmaker.local.observe import AccountObserver
 from perpmaker.local.options import UpOptions
 from perpmaker.local.places import PlaceError, Places
 from perpmaker.local.processes import ChildFailedError, Condition, rss_mb
+from perpmaker.local.rehearsal import rehearse
 from perpmaker.local.reporting import Reporter
 from perpmaker.local.stopping import AccountResult, last_totals, memory_mb, stop_account, stop_everything, summarise
 from perpmaker.local.store import StoreUnusableError
@@ -96,10 +97,15 @@ class Run:
         return await self._stop("the time asked for is over")
 
     async def _quote(self) -> None:
-        if self._options.for_s is None:
-            await asyncio.Event().wait()
-        else:
-            await asyncio.sleep(self._options.for_s)
+        rehearsal = self._spawn(rehearse(self._system, self._tell), "rehearsal") if self._options.rehearse else None
+        try:
+            if self._options.for_s is None:
+                await asyncio.Event().wait()
+            else:
+                await asyncio.sleep(self._options.for_s)
+        finally:
+            if rehearsal is not None:
+                rehearsal.cancel()
 
     async def _give_up_start(self, reason: str) -> int:
         """A start that failed half-way: quoters that came up may have placed orders already."""
