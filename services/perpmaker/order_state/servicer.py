@@ -62,7 +62,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             await _no_market(market, context)
         return book
 
-    async def Submit(  # noqa: N802
+    async def Submit(
         self, request_iterator: AsyncIterator[orderstate_pb2.SubmitRequest], context: Context
     ) -> AsyncIterator[orderstate_pb2.SubmitResponse]:
         """See the contract."""
@@ -71,7 +71,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             judgement = await self._submitter.submit(wire.plan(request), request.trace)
             yield _response(request.trace.sequence, judgement)
 
-    async def Watch(  # noqa: N802
+    async def Watch(
         self, request: orderstate_pb2.WatchRequest, context: Context
     ) -> AsyncIterator[orderstate_pb2.WatchResponse]:
         """See the contract."""
@@ -87,7 +87,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         finally:
             self._writer.hub.unsubscribe(subscription)
 
-    async def AcquireSession(  # noqa: N802
+    async def AcquireSession(
         self, request: orderstate_pb2.AcquireSessionRequest, context: Context
     ) -> orderstate_pb2.AcquireSessionResponse:
         """See the contract."""
@@ -100,7 +100,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         _log.info("session.granted", market=book.market, epoch=book.epoch, holder=request.holder)
         return orderstate_pb2.AcquireSessionResponse(epoch=book.epoch, tag=book.tag)
 
-    async def CancelAll(  # noqa: N802
+    async def CancelAll(
         self, request: orderstate_pb2.CancelAllRequest, context: Context
     ) -> orderstate_pb2.CancelAllResponse:
         """See the contract."""
@@ -112,9 +112,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             verified_empty=verified, remaining=[wire.order_message(order) for order in remaining]
         )
 
-    async def Explain(  # noqa: N802
-        self, request: orderstate_pb2.ExplainRequest, context: Context
-    ) -> orderstate_pb2.ExplainResponse:
+    async def Explain(self, request: orderstate_pb2.ExplainRequest, context: Context) -> orderstate_pb2.ExplainResponse:
         """See the contract."""
         await self._check_replayed(context)
         cloid = request.cloid.lower()
@@ -133,7 +131,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             fills=[wire.fill_message(entry) for entry in fills],
         )
 
-    async def ListOrders(  # noqa: N802
+    async def ListOrders(
         self, request: orderstate_pb2.ListOrdersRequest, context: Context
     ) -> orderstate_pb2.ListOrdersResponse:
         """See the contract."""
@@ -148,7 +146,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             ]
         )
 
-    async def ListFills(  # noqa: N802
+    async def ListFills(
         self, request: orderstate_pb2.ListFillsRequest, context: Context
     ) -> orderstate_pb2.ListFillsResponse:
         """See the contract."""
@@ -169,7 +167,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             ]
         )
 
-    async def GetSummary(  # noqa: N802
+    async def GetSummary(
         self, request: orderstate_pb2.GetSummaryRequest, context: Context
     ) -> orderstate_pb2.GetSummaryResponse:
         """See the contract."""
@@ -193,7 +191,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             reconciliations=self._syncer.completed,
         )
 
-    async def GetHighestNonce(  # noqa: N802
+    async def GetHighestNonce(
         self, request: orderstate_pb2.GetHighestNonceRequest, context: Context
     ) -> orderstate_pb2.GetHighestNonceResponse:
         """See the contract."""

@@ -25,9 +25,7 @@ class QuoterServicer(quoter_pb2_grpc.QuoterServiceServicer):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def ApplyConfig(  # noqa: N802
-        self, request: pb.ApplyConfigRequest, context: Context
-    ) -> pb.ApplyConfigResponse:
+    async def ApplyConfig(self, request: pb.ApplyConfigRequest, context: Context) -> pb.ApplyConfigResponse:
         """See the contract. INVALID_ARGUMENT tells every problem, FAILED_PRECONDITION an outdated
         generation."""
         try:
@@ -44,7 +42,7 @@ class QuoterServicer(quoter_pb2_grpc.QuoterServiceServicer):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         return pb.ApplyConfigResponse(applied_generation=self._desk.generation)
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:  # noqa: N802
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """See the contract."""
         desk = self._desk
         answer = pb.GetStatusResponse(
@@ -68,7 +66,7 @@ class QuoterServicer(quoter_pb2_grpc.QuoterServiceServicer):
                 answer.sigma_bps_per_sqrt_s = decision.quote.sigma_bps
         return answer
 
-    async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:  # noqa: N802
+    async def Drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
         """See the contract."""
         self._desk.drain(request.drain_id)
         return pb.DrainResponse()

@@ -44,7 +44,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         self._executor = executor
         self._feed = feed
 
-    async def WatchPermissions(  # noqa: N802
+    async def WatchPermissions(
         self, request: pb.WatchPermissionsRequest, context: Context
     ) -> AsyncIterator[pb.WatchPermissionsResponse]:
         """Stream permissions until the reader leaves."""
@@ -58,7 +58,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         finally:
             self._feed.unsubscribe(mailbox)
 
-    async def Trip(self, request: pb.TripRequest, context: Context) -> pb.TripResponse:  # noqa: N802
+    async def Trip(self, request: pb.TripRequest, context: Context) -> pb.TripResponse:
         """Latch, then answer with the proof of emptiness or, shortly before the deadline, without it."""
         if request.market:
             await self._check_market(request.market, context)
@@ -66,7 +66,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         verified = await self._settle(self._controller.markets_of(request.market), context)
         return pb.TripResponse(trip_id=trip_id, verified_empty=verified)
 
-    async def Rearm(self, request: pb.RearmRequest, context: Context) -> pb.RearmResponse:  # noqa: N802
+    async def Rearm(self, request: pb.RearmRequest, context: Context) -> pb.RearmResponse:
         """Acknowledge a trip."""
         try:
             return pb.RearmResponse(released=await self._controller.rearm(request.trip_id))
@@ -77,9 +77,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         except StoreUnavailableError as error:
             return await _refuse(context, grpc.StatusCode.UNAVAILABLE, f"the latch stays: {error}")
 
-    async def CloseMarket(  # noqa: N802
-        self, request: pb.CloseMarketRequest, context: Context
-    ) -> pb.CloseMarketResponse:
+    async def CloseMarket(self, request: pb.CloseMarketRequest, context: Context) -> pb.CloseMarketResponse:
         """Close, then answer with the proof of emptiness or with what is in doubt shortly before the deadline."""
         await self._check_market(request.market, context)
         if not request.drain_id:
@@ -89,7 +87,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         remaining = 0 if verified else self._executor.remaining(request.market)
         return pb.CloseMarketResponse(verified_empty=verified, remaining=remaining)
 
-    async def OpenMarket(self, request: pb.OpenMarketRequest, context: Context) -> pb.OpenMarketResponse:  # noqa: N802
+    async def OpenMarket(self, request: pb.OpenMarketRequest, context: Context) -> pb.OpenMarketResponse:
         """Open a closed market; a killed one stays killed."""
         await self._check_market(request.market, context)
         try:
@@ -98,7 +96,7 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
             return await _refuse(context, grpc.StatusCode.UNAVAILABLE, f"the market stays closed: {error}")
         return pb.OpenMarketResponse()
 
-    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:  # noqa: N802
+    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:
         """What risk sees and has decided, judged at this moment."""
         return state_message(
             self._controller.evaluate(),

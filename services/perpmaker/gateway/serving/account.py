@@ -17,7 +17,7 @@ class AccountServicer(rpc.AccountServiceServicer):
     def __init__(self, hub: AccountHub) -> None:
         self._hub = hub
 
-    async def Subscribe(  # type: ignore[override]  # noqa: N802
+    async def Subscribe(  # type: ignore[override]
         self, request: pb.AccountServiceSubscribeRequest, context: aio.ServicerContext[Any, Any]
     ) -> None:
         """See the contract."""

@@ -34,7 +34,7 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         self._desk = desk
         self._rest = rest
 
-    async def Execute(  # type: ignore[override]  # noqa: N802
+    async def Execute(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.ExecuteRequest], context: aio.ServicerContext[Any, Any]
     ) -> None:
         """See the contract."""
@@ -59,7 +59,7 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
                 with contextlib.suppress(asyncio.CancelledError, aio.UsageError, aio.AioRpcError):
                     await task
 
-    async def BurnNonce(  # noqa: N802
+    async def BurnNonce(
         self, request: pb.BurnNonceRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.BurnNonceResponse:
         """See the contract."""
@@ -78,17 +78,13 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         _log.info("nonce.burn", nonce=request.nonce, result=pb.BurnResult.Name(outcome))
         return pb.BurnNonceResponse(result=outcome)
 
-    async def Disarm(  # noqa: N802
-        self, request: pb.DisarmRequest, context: aio.ServicerContext[Any, Any]
-    ) -> pb.DisarmResponse:
+    async def Disarm(self, request: pb.DisarmRequest, context: aio.ServicerContext[Any, Any]) -> pb.DisarmResponse:
         """See the contract."""
         _log.warning("gate.disarmed", market=request.market or "all", reason=request.reason)
         self._fence.disarm(request.market, request.reason)
         return pb.DisarmResponse()
 
-    async def Arm(  # noqa: N802
-        self, request: pb.ArmRequest, context: aio.ServicerContext[Any, Any]
-    ) -> pb.ArmResponse:
+    async def Arm(self, request: pb.ArmRequest, context: aio.ServicerContext[Any, Any]) -> pb.ArmResponse:
         """See the contract."""
         _log.info("gate.armed", market=request.market or "all")
         self._fence.arm(request.market)

@@ -21,7 +21,7 @@ class MarketDataServicer(rpc.MarketDataServiceServicer):
         self._hub = hub
         self._markets = markets
 
-    async def Subscribe(  # type: ignore[override]  # noqa: N802
+    async def Subscribe(  # type: ignore[override]
         self, request: pb.MarketDataServiceSubscribeRequest, context: aio.ServicerContext[Any, Any]
     ) -> None:
         """See the contract."""

@@ -30,7 +30,7 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
         self._reads = reads
         self._status = status
 
-    async def ListInstruments(  # noqa: N802
+    async def ListInstruments(
         self, request: pb.ListInstrumentsRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ListInstrumentsResponse:
         """See the contract."""
@@ -49,31 +49,31 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
             ]
         )
 
-    async def GetOrderStatus(  # noqa: N802
+    async def GetOrderStatus(
         self, request: pb.GetOrderStatusRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.GetOrderStatusResponse:
         """See the contract."""
         return await _or_unavailable(context, self._reads.order_status(request.cloid or request.oid))
 
-    async def ListOpenOrders(  # noqa: N802
+    async def ListOpenOrders(
         self, request: pb.ListOpenOrdersRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ListOpenOrdersResponse:
         """See the contract."""
         return pb.ListOpenOrdersResponse(open_orders=await _or_unavailable(context, self._reads.open_orders()))
 
-    async def ListFills(  # noqa: N802
+    async def ListFills(
         self, request: pb.ListFillsRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ListFillsResponse:
         """See the contract."""
         return pb.ListFillsResponse(fills=await _or_unavailable(context, self._reads.fills(request.since_ms)))
 
-    async def GetAccount(  # noqa: N802
+    async def GetAccount(
         self, request: pb.GetAccountRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.GetAccountResponse:
         """See the contract."""
         return pb.GetAccountResponse(account=await _or_unavailable(context, self._reads.account()))
 
-    async def GetStatus(  # noqa: N802
+    async def GetStatus(
         self, request: pb.GetStatusRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.GetStatusResponse:
         """See the contract."""
