@@ -17,6 +17,7 @@ from grpc import aio
 
 from perpmaker.api.parts import GatewayPart
 from perpmaker.common import logs, rpc, service
+from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
 from perpmaker.common.service import Runtime, Service, StartError
@@ -96,7 +97,10 @@ class Gateway(Service):
         self._desk = self._open_desk()
         self._rest = Rest(part.api_url, self._budgets, self._clock)
         self._reads = AccountReads(self._rest, part.address, part.markets, self._exchange_clock)
-        self._switch = DeadMansSwitch(part.dead_mans_switch, self._desk, self._rest, self._exchange_clock)
+        self._attendance = Attendance(self._clock)
+        self._switch = DeadMansSwitch(
+            part.dead_mans_switch, self._desk, self._rest, self._exchange_clock, self._attendance
+        )
         self._entry = OrderEntry()
         self._build_streams()
         dispatch = Dispatch(self._entry, self._rest, self._clock, self._measurements, part.post_timeout_ms)
@@ -157,7 +161,7 @@ class Gateway(Service):
         )
         gateway_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(self._account_hub), server)
         gateway_pb2_grpc.add_ExecutionServiceServicer_to_server(
-            ExecutionServicer(self._execution, self._fence, self._desk, self._rest), server
+            ExecutionServicer(self._execution, self._fence, self._desk, self._rest, self._attendance), server
         )
         gateway_pb2_grpc.add_ReferenceServiceServicer_to_server(
             ReferenceServicer(self._instruments, self._reads, self.status), server

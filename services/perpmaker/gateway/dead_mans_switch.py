@@ -1,8 +1,9 @@
-"""The exchange cancels everything when this process falls silent: `scheduleCancel`, pushed on by a heartbeat.
+"""The exchange cancels everything when nobody is left to do it: `scheduleCancel`, pushed on by a heartbeat.
 
 Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
 on, slowly while nothing is armed; a push without an answer is repeated soon, since a deadline of an earlier process may
-be running; it is cleared only when told that the book is empty.
+be running; nothing is pushed while order-state is not there, since the gateway alone does not know what to cancel; it is
+cleared only when told that the book is empty.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import datetime
 
 from perpmaker.api.parts import DeadMansSwitchPart
 from perpmaker.common import logs
+from perpmaker.common.attendance import Attendance
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
@@ -23,6 +25,7 @@ from perpmaker.hyperliquid.wire import ScheduleCancelAction
 FIRINGS_PER_DAY = 10
 _REFUSED_PAUSE_S = 30.0
 _UNANSWERED_PAUSE_S = 1.0
+_UNATTENDED_PAUSE_S = 0.5
 _TIMEOUT_S = 3.0
 
 _log = logs.get(__name__)
@@ -31,11 +34,19 @@ _log = logs.get(__name__)
 class DeadMansSwitch:
     """Heartbeat and what the exchange said to it."""
 
-    def __init__(self, part: DeadMansSwitchPart, desk: SigningDesk, rest: Rest, exchange_clock: ExchangeClock) -> None:
+    def __init__(
+        self,
+        part: DeadMansSwitchPart,
+        desk: SigningDesk,
+        rest: Rest,
+        exchange_clock: ExchangeClock,
+        attendance: Attendance,
+    ) -> None:
         self._part = part
         self._desk = desk
         self._rest = rest
         self._clock = exchange_clock
+        self._attendance = attendance
         self._deadline_ms = 0
         self._firing_times: set[int] = set()
         self._was_answered = True
@@ -63,9 +74,15 @@ class DeadMansSwitch:
     async def run(self) -> None:
         """Push the deadline on until cancelled."""
         metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
+        was_attended = True
         while True:
-            await self.push()
-            await asyncio.sleep(self.pause_s)
+            is_attended = self._attendance.is_given
+            if is_attended:
+                await self.push()
+            elif was_attended:
+                _log.error("dead_mans_switch.unattended", deadline_ms=self.deadline_ms)
+            was_attended = is_attended
+            await asyncio.sleep(self.pause_s if is_attended else _UNATTENDED_PAUSE_S)
 
     @property
     def pause_s(self) -> float:

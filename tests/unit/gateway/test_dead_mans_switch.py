@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
+from tests.support.waiting import until
+
 from perpmaker.api.parts import DeadMansSwitchPart
+from perpmaker.common.attendance import PATIENCE_S, Attendance
 from perpmaker.common.clock import ManualClock
 from perpmaker.gateway.budget import Budgets, BudgetSettings
 from perpmaker.gateway.connections.rest import Rest
@@ -19,10 +23,13 @@ from perpmaker.gateway.signing import Signer
 DAY_MS = 24 * 3600 * 1000
 
 
-def _switch(clock: ManualClock, url: str = "http://127.0.0.1:9") -> DeadMansSwitch:
+def _switch(
+    clock: ManualClock, url: str = "http://127.0.0.1:9", attendance: Attendance | None = None
+) -> DeadMansSwitch:
     desk = SigningDesk(Signer(SigningKey(secrets.token_bytes(32)), "b"), Nonces(clock, 0), clock, Measurements())
     budgets = Budgets(BudgetSettings(600, 30), 0.0)
-    return DeadMansSwitch(DeadMansSwitchPart(), desk, Rest(url, budgets, clock), ExchangeClock(clock))
+    rest = Rest(url, budgets, clock)
+    return DeadMansSwitch(DeadMansSwitchPart(), desk, rest, ExchangeClock(clock), attendance or Attendance(clock))
 
 
 def test_orders_of_one_firing_count_once() -> None:
@@ -54,3 +61,21 @@ async def test_unanswered_push_is_repeated_before_an_earlier_deadline_can_fire()
     switch = _switch(ManualClock())
     await switch.push()
     assert switch.pause_s < (part.timeout_s - part.refresh_s) / 5
+
+
+async def test_nothing_is_pushed_while_nobody_would_cancel() -> None:
+    clock = ManualClock()
+    attendance = Attendance(clock)
+    switch = _switch(clock, attendance=attendance)
+    clock.advance_ms(round(PATIENCE_S * 1_000) + 1)
+    running = asyncio.create_task(switch.run())
+
+    async def has_asked() -> bool:
+        return bool(switch.refusal)
+
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert switch._desk.nonces.highest == 0
+    with attendance.caller():
+        await until("a push", has_asked, within_s=5)
+    running.cancel()

@@ -10,6 +10,7 @@ from typing import Any
 from grpc import aio
 
 from perpmaker.common import logs
+from perpmaker.common.attendance import Attendance
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
 from perpmaker.gateway.execution import Execution, SigningDesk
@@ -28,8 +29,11 @@ _log = logs.get(__name__)
 class ExecutionServicer(rpc.ExecutionServiceServicer):
     """Order entry."""
 
-    def __init__(self, execution: Execution, fence: Fence, desk: SigningDesk, rest: Rest) -> None:
+    def __init__(
+        self, execution: Execution, fence: Fence, desk: SigningDesk, rest: Rest, attendance: Attendance
+    ) -> None:
         self._execution = execution
+        self._attendance = attendance
         self._fence = fence
         self._desk = desk
         self._rest = rest
@@ -52,7 +56,8 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         reader = asyncio.create_task(read(), name="execute-reader")
         try:
             # The caller ends the stream by ending its side; what is still open is then nobody's to be told.
-            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+            with self._attendance.caller():
+                await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (reader, writer):
                 task.cancel()
