@@ -483,7 +483,7 @@ class GetStateResponse(_message.Message):
     day_pnl_quote_e8: _builtins.int
     """P&L of the UTC day over all markets, 1e-8 quote units."""
     last_kill_latency_us: _builtins.int
-    """Trip to last cancel answered of the newest trip, microseconds; 0 for none."""
+    """Trip to the last market verified empty, of the newest trip, microseconds; 0 for none."""
     @_builtins.property
     def markets(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketRisk]:
         """Per market."""
