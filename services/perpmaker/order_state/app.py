@@ -14,6 +14,7 @@ from grpc import aio
 
 from perpmaker.api.parts import OrderStatePart
 from perpmaker.common import logs, rpc
+from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
 from perpmaker.common.service import Runtime, Service, StartError, run
@@ -83,9 +84,14 @@ class OrderState(Service):
             grace_ms=part.snapshot_grace_ms,
             orphan_grace_ms=part.orphan_grace_ms,
         )
-        self._housekeeper = Housekeeper(self._writer, self._store, self._syncer, clock)
+        attendance = {market: Attendance(clock) for market in part.markets}
+        self._housekeeper = Housekeeper(
+            self._writer, self._store, self._syncer, clock, attendance, self._resolver.cancel
+        )
         submitter = Submitter(self._writer, self._dispatcher, self._permissions, clock)
-        self._servicer = OrdersServicer(self._writer, self._store, submitter, self._drains, self._syncer, clock)
+        self._servicer = OrdersServicer(
+            self._writer, self._store, submitter, self._drains, self._syncer, clock, attendance
+        )
         self._writer.on_follow_up = self._follow_up
 
     def register(self, server: aio.Server) -> None:

@@ -116,7 +116,7 @@ class Batch:
             metrics.CONTRADICTIONS.labels(order.market, step.trigger.value).inc()
             _log.error("order.contradiction", cloid=order.cloid, state=step.before.name, evidence=step.evidence)
         if step.after is not step.before:
-            metrics.TRANSITIONS.labels(order.market, step.before.name, step.after.name).inc()
+            metrics.transition(order.market, step.before.name, step.after.name).inc()
             if step.after in _ENDS:
                 self._count(order.market, _ENDS[step.after])
             _log.debug(

@@ -1,11 +1,15 @@
-"""Small recurring duties: exposures that change with time alone, lasting drift, and orders over for long enough."""
+"""Small recurring duties: exposures that change with time alone, lasting drift, orders over for long enough, and orders
+whose quoter stays away: nobody would move them, so they are cancelled.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from perpmaker.common import logs
+from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock
 from perpmaker.order_state import metrics
 from perpmaker.order_state.store.redis_store import DisownedError, LostError, Store, StoreDownError
@@ -30,7 +34,18 @@ _log = logs.get(__name__)
 class Housekeeper:
     """Does them."""
 
-    def __init__(self, writer: Writer, store: Store, syncer: Syncer, clock: Clock) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        store: Store,
+        syncer: Syncer,
+        clock: Clock,
+        attendance: Mapping[str, Attendance],
+        cancel: Callable[[str, list[str], str], Awaitable[None]],
+    ) -> None:
+        """`attendance` of quoters by market; `cancel` takes a market, its orders and the cause."""
+        self._attendance = attendance
+        self._cancel = cancel
         self._writer = writer
         self._store = store
         self._syncer = syncer
@@ -45,6 +60,7 @@ class Housekeeper:
                 self._writer.publish_standing(book)
                 self.watch_drift(book)
                 self._count(book)
+                await self.pull_unattended(book)
             if self._clock.monotonic_s() - retired_s >= _RETIRE_EVERY_S:
                 retired_s = self._clock.monotonic_s()
                 await self.retire()
@@ -60,6 +76,15 @@ class Housekeeper:
             self._syncer.request(DRIFT)
         if age_ms >= DRIFT_HOLD_MS and self._writer.truth.fills_read_as_of_ms > drift.since_ms:
             self._writer.hold(HELD_DRIFT, True, book.market)
+
+    async def pull_unattended(self, book: Book) -> None:
+        """Cancel, once, every order of a market whose quoter stays away."""
+        if self._attendance[book.market].is_given:
+            return
+        due = [order.cloid for order in book.live() if not order.cancel_requested]
+        if due:
+            _log.error("quoter.away", market=book.market, orders=len(due))
+            await self._cancel(book.market, due, "quoter away")
 
     def _count(self, book: Book) -> None:
         bids = sum(1 for order in book.live() if order.is_buy)

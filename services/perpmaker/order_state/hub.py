@@ -44,8 +44,10 @@ class Subscription:
         await self._wake.wait()
         self._wake.clear()
         if self._needs_snapshot:
+            # Until all are taken, events are part of them and need not be queued.
+            snapshots = [self._take_snapshot(market) for market in sorted(self._markets)]
             self._needs_snapshot = False
-            return [self._take_snapshot(market) for market in sorted(self._markets)]
+            return snapshots
         messages = list(self._queue)
         self._queue.clear()
         return messages
@@ -62,6 +64,7 @@ class Hub:
 
     def _snapshot(self, market: str) -> orderstate_pb2.WatchResponse:
         epoch, snapshot = self._snapshot_of(market)
+        # Numbered after it is taken: taking it may publish what was still waiting.
         trace = common_pb2.Trace(market=market, epoch=epoch, sequence=self._sequences.get(market, 0))
         return orderstate_pb2.WatchResponse(trace=trace, snapshot=snapshot)
 

@@ -67,6 +67,10 @@ EVENT_TO_SUBSCRIBERS: Final = Reservoir()
 """Microseconds from an order event's arrival to durable and published."""
 
 _redis_command = cache(REDIS_SECONDS.labels)
+transition = cache(TRANSITIONS.labels)
+"""Counter of a change of state by market and state names; looked up on the hot path."""
+verdict = cache(VERDICTS.labels)
+"""Counter of a verdict by market and word; looked up on the hot path."""
 
 
 def redis_seconds(command: str, seconds: float) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from typing import Any, Final, NoReturn
 
 import grpc
 from grpc import aio
 
 from perpmaker.common import logs
+from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock
 from perpmaker.order_state import metrics, wire
 from perpmaker.order_state.core.ledger import FillEntry
@@ -36,14 +38,23 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
     """Serves as soon as the journal is replayed; before that every call is refused as unavailable."""
 
     def __init__(
-        self, writer: Writer, store: Store, submitter: Submitter, drains: Drains, syncer: Syncer, clock: Clock
+        self,
+        writer: Writer,
+        store: Store,
+        submitter: Submitter,
+        drains: Drains,
+        syncer: Syncer,
+        clock: Clock,
+        attendance: Mapping[str, Attendance],
     ) -> None:
+        """`attendance` of quoters by market."""
         self._writer = writer
         self._store = store
         self._submitter = submitter
         self._drains = drains
         self._syncer = syncer
         self._clock = clock
+        self._attendance = attendance
         self._acquiring = asyncio.Lock()
         self.is_replayed = False
 
@@ -67,9 +78,15 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
     ) -> AsyncIterator[orderstate_pb2.SubmitResponse]:
         """See the contract."""
         await self._check_replayed(context)
-        async for request in request_iterator:
-            judgement = await self._submitter.submit(wire.plan(request), request.trace)
-            yield _response(request.trace.sequence, judgement)
+        present: set[str] = set()
+        with ExitStack() as callers:
+            async for request in request_iterator:
+                market = request.trace.market
+                if market in self._attendance and market not in present:
+                    present.add(market)
+                    callers.enter_context(self._attendance[market].caller())
+                judgement = await self._submitter.submit(wire.plan(request), request.trace)
+                yield _response(request.trace.sequence, judgement)
 
     async def Watch(
         self, request: orderstate_pb2.WatchRequest, context: Context

@@ -63,7 +63,7 @@ class Submitter:
             await self._dispatcher.send(outgoing)
         metrics.SUBMIT_SECONDS.observe(time.perf_counter() - started)
         for judged in (*judgement.cancels, *judgement.replaces, *judgement.places):
-            metrics.VERDICTS.labels(plan.market, judged.verdict.name.lower()).inc()
+            metrics.verdict(plan.market, judged.verdict.name.lower()).inc()
         return judgement
 
     def _situation(self, book: Book, now_ms: int) -> Situation:

@@ -63,11 +63,13 @@ class Writer:
         self._lost = False
         self._backlog_lines: deque[JournalLine] = deque(maxlen=_BACKLOG_LINES)
         self._recent_entries: deque[Entry] = deque(maxlen=_RECENT_ENTRIES)
+        self._unpublished: deque[Batch] = deque()
         self._standings: dict[str, orderstate_pb2.Standing] = {}
         self._ended: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         metrics.REDIS_UP.set(1)
 
     def _snapshot_of(self, market: str) -> tuple[int, orderstate_pb2.MarketSnapshot]:
+        self._publish_pending()
         book = self.truth.books[market]
         return book.epoch, wire.snapshot_message(self.truth, book, self.clock.now_ms())
 
@@ -98,6 +100,7 @@ class Writer:
         for change, _, _ in taken:
             change(batch)
         await self.commit(batch)
+        self._publish_pending()
         published = time.perf_counter_ns()
         for _, arrived_ns, done in taken:
             if done is None:
@@ -132,7 +135,9 @@ class Writer:
                 raise
             self._recent_entries.extend(write.entries)
         batch.install()
-        self._publish(batch)
+        # Told after the caller's next step, so that a plan is on its way before those who watch hear of it.
+        self._unpublished.append(batch)
+        asyncio.get_running_loop().call_soon(self._publish_pending)
         self.changed.set()
         self.on_follow_up(batch)
 
@@ -201,6 +206,7 @@ class Writer:
         holds = self.truth.books[market].holds if market else self.truth.holds
         if (reason in holds) is held:
             return
+        self._publish_pending()
         (holds.add if held else holds.discard)(reason)
         _log.info("quoting.held" if held else "quoting.released", reason=reason, scope=market or "account")
         for name in [market] if market else self.truth.books:
@@ -209,6 +215,10 @@ class Writer:
             metrics.HELD.labels(name).set(message.held)
             self.hub.publish(name, book.epoch, orderstate_pb2.WatchResponse(hold=message))
         self.changed.set()
+
+    def _publish_pending(self) -> None:
+        while self._unpublished:
+            self._publish(self._unpublished.popleft())
 
     def _publish(self, batch: Batch) -> None:
         books = self.truth.books

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+import hiredis
 import msgspec
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -97,13 +100,45 @@ def _refusal(reply: Sequence[bytes]) -> Exception | None:
             raise StoreDownError(f"unexpected reply {word!r}")
 
 
-async def _execute(client: aioredis.Redis, *command: Any) -> Any:
-    reply = await client.execute_command(*command)  # type: ignore[no-untyped-call]
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        # The client writes under `asyncio.wait_for`, which before Python 3.12 can swallow a cancellation.
-        raise asyncio.CancelledError
-    return reply
+class _Connection(aioredis.Connection):
+    """Packs commands in C: a write of ten orders has some hundred arguments."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        return [hiredis.pack_command(args)]
+
+
+class _Client:
+    """A client with one deadline around each call.
+
+    The library's own timeouts are not used: it writes under `asyncio.wait_for`, which before Python 3.12 costs a task
+    for each write and can swallow a cancellation.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_timeout": None}
+        if url.startswith("redis://"):
+            options["connection_class"] = _Connection
+        self._redis = aioredis.Redis.from_pool(aioredis.ConnectionPool.from_url(url, **options))
+        self._timeout_s = timeout_s
+
+    async def execute(self, *command: Any, on: aioredis.Redis | None = None) -> Any:
+        """One command, on a connection of the caller's or on any. Raises RedisError, OSError."""
+        async with asyncio.timeout(self._timeout_s):
+            return await (on or self._redis).execute_command(*command)  # type: ignore[no-untyped-call]
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[aioredis.Redis]:
+        """One connection for several commands. Raises RedisError, OSError."""
+        async with asyncio.timeout(self._timeout_s):
+            client = await self._redis.client().initialize()
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._redis.aclose()
 
 
 class Store:
@@ -123,29 +158,19 @@ class Store:
                 self._keys.totals,
             )
         )
-        self._redis = self._client(url, _TIMEOUT_S)
-        self._patient = self._client(url, _REPLAY_TIMEOUT_S)
+        self._client = _Client(url, _TIMEOUT_S)
+        self._patient = _Client(url, _REPLAY_TIMEOUT_S)
         self.generation = 0
-
-    @staticmethod
-    def _client(url: str, timeout_s: float) -> aioredis.Redis:
-        return aioredis.Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=False,
-        )
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._redis.aclose()
-        await self._patient.aclose()
+        await self._client.close()
+        await self._patient.close()
 
-    async def _ask(self, client: aioredis.Redis, *command: Any) -> Any:
+    async def _ask(self, client: _Client, *command: Any, on: aioredis.Redis | None = None) -> Any:
         started = time.perf_counter()
         try:
-            return await _execute(client, *command)
+            return await client.execute(*command, on=on)
         except (RedisError, OSError) as error:
             raise StoreDownError(str(error) or type(error).__name__) from error
         finally:
@@ -153,7 +178,7 @@ class Store:
             metrics.redis_seconds(str(command[1 if command[0] == "FCALL" else 0]), time.perf_counter() - started)
 
     async def _call(self, name: str, keys: Sequence[bytes | str], *args: bytes | str | int) -> Sequence[bytes]:
-        reply = cast("Sequence[bytes]", await self._ask(self._redis, "FCALL", name, len(keys), *keys, *args))
+        reply = cast("Sequence[bytes]", await self._ask(self._client, "FCALL", name, len(keys), *keys, *args))
         refusal = _refusal(reply)
         if refusal is not None:
             raise refusal
@@ -162,7 +187,7 @@ class Store:
     async def open(self) -> None:
         """Load the functions and take the keys over from any earlier process. Raises StoreDownError."""
         await self._load_functions()
-        generation = await self._ask(self._redis, "FCALL", "pm_own", 1, self._keys.meta)
+        generation = await self._ask(self._client, "FCALL", "pm_own", 1, self._keys.meta)
         self.generation = int(generation)
 
     async def reopen(self, epochs: Mapping[str, int]) -> bool:
@@ -177,10 +202,10 @@ class Store:
 
     async def ping(self) -> None:
         """Ask for a sign of life. Raises StoreDownError."""
-        await self._ask(self._redis, "PING")
+        await self._ask(self._client, "PING")
 
     async def _load_functions(self) -> None:
-        await self._ask(self._redis, "FUNCTION", "LOAD", "REPLACE", _FUNCTIONS.read_text())
+        await self._ask(self._client, "FUNCTION", "LOAD", "REPLACE", _FUNCTIONS.read_text())
 
     async def commit(self, write: Write) -> None:
         """Make a write durable.
@@ -215,11 +240,11 @@ class Store:
         Raises StoreDownError, LostError, DisownedError.
         """
         try:
-            async with self._patient.client() as connection:
+            async with self._patient.connection() as connection:
                 # One connection for both: WAITAOF speaks of the writes of its own connection.
                 keys = (self._keys.meta, self._keys.epochs)
                 command = ("FCALL", "pm_session", 2, *keys, self.generation, market, at_least)
-                reply = cast("Sequence[bytes]", await self._ask(connection, *command))
+                reply = cast("Sequence[bytes]", await self._ask(self._patient, *command, on=connection))
                 refusal = _refusal(reply)
                 if refusal is not None:
                     raise refusal
@@ -228,18 +253,16 @@ class Store:
             raise StoreDownError(str(error)) from error
         return int(reply[1])
 
-    async def _make_durable(self, client: aioredis.Redis, what: str) -> None:
+    async def _make_durable(self, connection: aioredis.Redis, what: str) -> None:
         """Wait until the writes of the connection are on disk; where the server cannot say, say so once per write."""
+        ask = partial(self._patient.execute, on=connection)
         try:
-            synced = await _execute(client, "WAITAOF", 1, 0, _SYNC_TIMEOUT_MS)
+            synced = await ask("WAITAOF", 1, 0, _SYNC_TIMEOUT_MS)
         except ResponseError as error:
-            policy = await self._ask(client, "CONFIG", "GET", "appendfsync", "appendonly")
-            facts = dict(zip(policy[::2], policy[1::2], strict=True)) if isinstance(policy, list) else policy
+            facts = _hash(await ask("CONFIG", "GET", "appendfsync", "appendonly"))
             if facts.get(b"appendonly") != b"yes" or facts.get(b"appendfsync") != b"always":
                 _log.warning("store.not_synced", what=what, reason=str(error), appendfsync="not always")
             return
-        except (RedisError, OSError) as error:
-            raise StoreDownError(str(error)) from error
         if synced[0] < 1:
             raise StoreDownError(f"{what} was not on disk after {_SYNC_TIMEOUT_MS} ms")
 
@@ -250,7 +273,7 @@ class Store:
 
     async def find(self, cloid: str) -> TrackedOrder | None:
         """An order that is no longer in memory. Raises StoreDownError."""
-        record = await self._ask(self._redis, "GET", self._keys.archived(cloid))
+        record = await self._ask(self._client, "GET", self._keys.archived(cloid))
         return None if record is None else records.decode_order(record)
 
     async def replay(self) -> Replay:
@@ -261,10 +284,10 @@ class Store:
         totals = await self._ask(client, "HGETALL", self._keys.totals)
         nonce = await self._ask(client, "HGET", self._keys.meta, "nonce")
         return Replay(
-            orders=tuple(map(records.decode_order, _values(live).values())),
+            orders=tuple(map(records.decode_order, _hash(live).values())),
             entries=tuple([entry async for entry in self.entries()]),
-            epochs={name.decode(): int(value) for name, value in _values(epochs).items()},
-            totals={name.decode(): int(value) for name, value in _values(totals).items()},
+            epochs={name.decode(): int(value) for name, value in _hash(epochs).items()},
+            totals={name.decode(): int(value) for name, value in _hash(totals).items()},
             highest_nonce=int(nonce or 0),
         )
 
@@ -295,7 +318,7 @@ class Store:
             start = "(" + page[-1][0].decode()
 
 
-def _values(reply: Any) -> dict[bytes, bytes]:
+def _hash(reply: Any) -> dict[bytes, bytes]:
     """A hash, however the protocol version spells it."""
     return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
