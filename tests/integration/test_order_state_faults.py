@@ -376,6 +376,24 @@ async def test_a_drain_sees_an_order_that_is_over_by_our_record_alone(running: S
     assert running.exchange.open() == []
 
 
+async def test_orders_whose_quoter_stays_away_are_cancelled(running: Stack) -> None:
+    quoter = await running.quoter()
+    order = quoter.order()
+    await quoter.submit(places=[order])
+    await quoter.reaches(order.cloid, "RESTING")
+    running.clock.skip(60_000)
+    await running.ready()
+    assert await quoter.submit(places=[quoter.order(level=1)]) == ["ACCEPTED"]
+    assert running.exchange.cancels_asked() == []
+    await quoter.hang_up()
+    running.clock.skip(10_000)
+    watcher = await running.quoter()
+    assert watcher.state(order.cloid) == "RESTING"
+    running.clock.skip(10_000)
+    await watcher.reaches(order.cloid, "CANCELLED")
+    assert running.exchange.open() == []
+
+
 async def test_after_a_drain_no_order_passes_before_risk_speaks_again(running: Stack) -> None:
     quoter = await running.quoter()
     running.risk.silent = True

@@ -169,7 +169,7 @@ async def test_a_held_market_gets_nothing_new_and_quotes_again_when_released(tmp
     peers.order_state.held = True
     async with quoting(tmp_path, peers=peers) as quoter:
         await until("the gate is seen", lambda: quoter.app._desk.reasons == ("held",))
-        assert not peers.order_state.requests
+        assert not any(request.places or request.replaces for request in peers.order_state.requests)
         assert not quoter.runtime.is_ready
         peers.order_state.hold(False)
         await quoter.is_full()

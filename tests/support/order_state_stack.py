@@ -187,6 +187,11 @@ class Quoter:
     async def reaches(self, cloid: str, state: str, within_s: float = 10.0) -> None:
         await until(lambda: self.state(cloid) == state, f"{cloid} {state} (is {self.state(cloid)})", within_s)
 
+    async def hang_up(self) -> None:
+        """End the stream of plans."""
+        await self._submit.done_writing()
+        assert await self._submit.read() is aio.EOF
+
     async def close(self) -> None:
         if self._watching is not None:
             self._watching.cancel()

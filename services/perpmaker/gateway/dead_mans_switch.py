@@ -2,7 +2,7 @@
 
 Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
 on, slowly while nothing is armed; a push without an answer is repeated soon, since a deadline of an earlier process may
-be running; nothing is pushed while order-state is not there, since the gateway alone does not know what to cancel; it is
+be running; nothing is pushed while order-state is away, since the gateway alone does not know what to cancel; it is
 cleared only when told that the book is empty.
 """
 

@@ -51,12 +51,14 @@ class Submitter:
         self._replaced: dict[str, str] = {}
         self._refused: set[str] = set()
         self.fenced = False
+        self.must_greet = False
+        """Whether nothing was sent on this stream yet; order-state cancels what no quoter answers for."""
         stub = OrdersServiceStub(channel)
         self._stream: rpc.Duplex[orders.SubmitRequest, orders.SubmitResponse] = rpc.Duplex(
             "orders.submit",
             stub.Submit,
             self._on_verdicts,
-            on_up=wake,
+            on_up=self._on_up,
             on_lost=self._on_lost,
             connected=lambda: rpc.ready(channel),
         )
@@ -95,6 +97,7 @@ class Submitter:
         """Send a plan. Returns False when the stream broke; its orders then stay pending until they are seen or
         too old."""
         self._sequence += 1
+        self.must_greet = False
         trace = common.Trace(
             market=self._market,
             epoch=self._epoch,
@@ -131,6 +134,10 @@ class Submitter:
                 self._refused.add(self._replaced[item.cloid])
         if answer.sequence >= self._waiting_for:
             self._waiting_for = 0
+        self._wake()
+
+    def _on_up(self) -> None:
+        self.must_greet = True
         self._wake()
 
     def _on_lost(self, _reason: str) -> None:
