@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -88,6 +89,22 @@ async def test_a_failed_background_task_ends_the_process_with_1(tmp_path: Path) 
     idle.runtime.spawn(fail(), name="failing")
     assert await life == 1
     assert idle.told[-1] == "stop ready=False"
+
+
+async def test_a_task_that_swallows_a_cancellation_does_not_keep_the_service_alive(tmp_path: Path) -> None:
+    life, made = await launch(endpoint(tmp_path))
+    idle = await made
+    await idle.started.wait()
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    idle.runtime.spawn(stubborn(), name="stubborn")
+    idle.runtime.stopping.set()
+    async with asyncio.timeout(10):
+        assert await life == 0
 
 
 async def test_a_taken_metrics_port_is_named_with_its_remedy(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ LIVENESS = "liveness"
 """Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
 
 _STOP_DEADLINE_S = 20.0
+_CANCEL_AGAIN_S = 0.5
 
 _log = logs.get(__name__)
 
@@ -95,10 +96,12 @@ class Runtime:
 
     async def cancel_tasks(self) -> None:
         """End all background tasks."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._tasks:
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            # A library may swallow a cancellation (asyncio.wait_for did before Python 3.12), so it is repeated.
+            await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
 
 
 class Service(abc.ABC):
