@@ -314,13 +314,15 @@ async def test_a_second_process_on_the_same_store_ends_the_first(running: Stack,
         update={"endpoint": running.part.endpoint.model_copy(update={"listen": f"unix:{tmp_path}/other.sock"})}
     )
     await other.start()
-    order = quoter.order()
-    with pytest.raises(aio.AioRpcError):
-        await quoter.submit(places=[order])
-    failure = await first.wait_for_end()
-    assert isinstance(failure, DisownedError)
-    assert running.exchange.requests == []
-    await other.stop()
+    try:
+        with pytest.raises(aio.AioRpcError):
+            await quoter.submit(places=[quoter.order()])
+        async with asyncio.timeout(10):
+            failure = await first.wait_for_end()
+        assert isinstance(failure, DisownedError)
+        assert running.exchange.requests == []
+    finally:
+        await other.stop()
 
 
 async def test_a_drain_empties_the_market_unknown_orders_included(running: Stack) -> None:
