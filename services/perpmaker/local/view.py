@@ -53,6 +53,10 @@ def _price(px_e8: int) -> str:
     return f"{number(px_e8):,.8g}" if px_e8 < 10**11 else f"{number(px_e8):,.1f}"
 
 
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _side(orders: Sequence[OwnOrder], *, buys: bool) -> list[OwnOrder]:
     """Resting orders of one side, best first."""
     side = [order for order in orders if order.is_resting and order.is_buy is buys]
@@ -125,7 +129,7 @@ def _services_panel(services: Sequence[ServiceView]) -> Panel:
         table.add_row(
             service.name,
             Text(str(service.condition), style=_CONDITION_STYLE[service.condition]),
-            Text(f"{service.restarts} restarts", style="yellow") if service.restarts else "",
+            Text(_times(service.restarts, "restart"), style="yellow") if service.restarts else "",
             "" if service.rss_mb is None else Text(f"{service.rss_mb:.0f} MB", style="dim"),
         )
     return Panel(Align.left(table), title="services", border_style="blue", height=_EVENTS_SHOWN + 2)
