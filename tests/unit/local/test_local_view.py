@@ -48,7 +48,7 @@ def test_both_markets_are_side_by_side_with_their_ladders() -> None:
 
 def test_position_profit_fills_and_quoted_share_are_shown() -> None:
     text = drawn()
-    for wanted in ("0.0123", "+12.34", "23", "98.2%", "1 unknown", "1 restarts"):
+    for wanted in ("0.0123", "+12.34", "23", "98.2%", "1 unknown", "1 restart "):
         assert wanted in text
 
 
