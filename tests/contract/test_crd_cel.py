@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import celpy
 import pytest
 from tests.support.api import (
     BREACHES,
@@ -18,8 +19,6 @@ from tests.support.api import (
 from perpmaker.api.schema import CRDS, fields_by_alias, nested_model, object_schema
 from perpmaker.api.v1alpha1 import MarketMaker, TradingAccount
 from perpmaker.api.v1alpha1.base import ApiModel
-
-celpy = pytest.importorskip("celpy", reason="cel-python is not installed")
 
 
 def _with_defaults(schema: dict[str, Any], value: Any) -> Any:
