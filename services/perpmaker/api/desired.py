@@ -21,11 +21,12 @@ from perpmaker.api.parts import (
     OrderStatePart,
     QuoterPart,
     QuotingPart,
+    RedisCredentials,
     RiskPart,
 )
 from perpmaker.api.v1alpha1.marketmaker import MarginMode, MarketMaker, Mode, Quoting, QuotingModel
 from perpmaker.api.v1alpha1.tradingaccount import AccountType, SwitchMode, TradingAccount
-from perpmaker.common.service import Endpoint
+from perpmaker.common.service import Endpoint, Tls
 from perpmaker.hyperliquid.networks import Network
 
 _PPM_PER_E8 = 100
@@ -41,16 +42,21 @@ class ServiceAddress:
     """gRPC address by which others reach it."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    health_listen: str | None = None
+    """Plaintext address with nothing but health, for probes."""
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
     """Whose orders these are and where the key that signs for them lies. Never holds key material."""
 
-    address: str
-    key_file: Path
+    address: str | None = None
+    key_file: Path | None = None
     expected_signer: str | None = None
     key_file_group_readable: bool = False
+    simulated_seed: str | None = None
+    """Instead of address and key: a Simulated account's wallet is derived from this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,17 @@ class Addressing:
     risk_redis_url: str
     api_url: str
     wallet: Wallet
+    order_state_redis_credentials: RedisCredentials | None = None
+    risk_redis_credentials: RedisCredentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Revisions of the documents of an account's services."""
+
+    gateway: int = 1
+    order_state: int = 1
+    risk: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +98,31 @@ class AccountParts:
 
 def _endpoint(at: ServiceAddress, log_level: str) -> Endpoint:
     return Endpoint(
-        listen=at.listen, metrics_host=at.metrics_host, metrics_port=at.metrics_port, log_level=log_level.lower()
+        listen=at.listen,
+        health_listen=at.health_listen,
+        tls=at.tls,
+        metrics_host=at.metrics_host,
+        metrics_port=at.metrics_port,
+        log_level=log_level.lower(),
     )
 
 
 def _gateway(
-    account: TradingAccount, makers: Sequence[MarketMaker], addressing: Addressing, log_level: str
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    addressing: Addressing,
+    revisions: Revisions,
+    log_level: str,
 ) -> GatewayPart:
     spec, wallet = account.spec, addressing.wallet
     return GatewayPart(
         endpoint=_endpoint(addressing.gateway, log_level),
         account=account.metadata.name,
+        revision=revisions.gateway,
         network=Network(spec.network.value),
         api_url=addressing.api_url,
         address=wallet.address,
+        simulated_seed=wallet.simulated_seed,
         vault_address=None if spec.account_type is AccountType.MASTER else wallet.address,
         key_file=wallet.key_file,
         key_file_group_readable=wallet.key_file_group_readable,
@@ -120,12 +148,20 @@ def _gateway(
     )
 
 
-def _risk(account: TradingAccount, makers: Sequence[MarketMaker], addressing: Addressing, log_level: str) -> RiskPart:
+def _risk(
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    addressing: Addressing,
+    revisions: Revisions,
+    log_level: str,
+) -> RiskPart:
     limits = account.spec.risk
     return RiskPart(
         endpoint=_endpoint(addressing.risk, log_level),
         account=account.metadata.name,
+        revision=revisions.risk,
         redis_url=addressing.risk_redis_url,
+        redis_credentials=addressing.risk_redis_credentials,
         gateway_target=addressing.gateway.target,
         order_state_target=addressing.order_state.target,
         limits=AccountRiskPart(
@@ -179,6 +215,7 @@ def _quoter(maker: MarketMaker, account: str, addressing: Addressing, log_level:
         market=spec.market.symbol,
         generation=maker.metadata.generation,
         mode=spec.mode.value,
+        flatten_max_slippage_bps=float(spec.flatten.max_slippage_bps),
         gateway_target=addressing.gateway.target,
         order_state_target=addressing.order_state.target,
         risk_target=addressing.risk.target,
@@ -203,7 +240,12 @@ def _quoter(maker: MarketMaker, account: str, addressing: Addressing, log_level:
 
 
 def desired_parts(
-    account: TradingAccount, makers: Sequence[MarketMaker], addressing: Addressing, *, log_level: str | None = None
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    addressing: Addressing,
+    *,
+    revisions: Revisions = Revisions(),
+    log_level: str | None = None,
 ) -> AccountParts:
     """Parts of all services of one account.
 
@@ -212,16 +254,18 @@ def desired_parts(
     """
     shared_level = log_level or "info"
     return AccountParts(
-        gateway=_gateway(account, makers, addressing, shared_level),
+        gateway=_gateway(account, makers, addressing, revisions, shared_level),
         order_state=OrderStatePart(
             endpoint=_endpoint(addressing.order_state, shared_level),
             account=account.metadata.name,
             markets=tuple(maker.spec.market.symbol for maker in makers),
+            revision=revisions.order_state,
             redis_url=addressing.order_state_redis_url,
+            redis_credentials=addressing.order_state_redis_credentials,
             gateway_target=addressing.gateway.target,
             risk_target=addressing.risk.target,
         ),
-        risk=_risk(account, makers, addressing, shared_level),
+        risk=_risk(account, makers, addressing, revisions, shared_level),
         quoters={
             maker.metadata.name: _quoter(
                 maker, account.metadata.name, addressing, log_level or maker.spec.log_level.value

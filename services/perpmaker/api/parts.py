@@ -26,6 +26,13 @@ class DeadMansSwitchPart(Part):
     """How often that time is pushed on."""
 
 
+class RedisCredentials(Part):
+    """How a service signs in to its store. The password is in a file, so that it is in no ConfigMap."""
+
+    user: str
+    password_file: Path
+
+
 class LeveragePart(Part):
     """Leverage to set at start."""
 
@@ -40,19 +47,23 @@ class GatewayPart(Part):
     endpoint: Endpoint
     account: str
     """Name of the TradingAccount."""
+    revision: int = Field(1, ge=1)
+    """Grows with every change of this document."""
     network: Network
     api_url: str
     """REST base address; the WebSocket address is derived from it."""
-    address: str
-    """Address whose orders, fills and margin these are."""
+    address: str | None
+    """Address whose orders, fills and margin these are; None with `simulated_seed`."""
     vault_address: str | None = None
     """Set when the account is a vault or sub-account: goes into the signature."""
-    key_file: Path
-    """File with the API wallet's key; the only secret in the system."""
+    key_file: Path | None
+    """File with the API wallet's key; the only secret in the system. None with `simulated_seed`."""
     key_file_group_readable: bool = False
     """Accept a key file readable by its group, as a Secret mounted with fsGroup is."""
     expected_signer: str | None = None
     """Public address the key must belong to."""
+    simulated_seed: str | None = None
+    """Network Simulated: derive address and API wallet from this text and have the exchange approve it. Play money."""
     markets: tuple[str, ...]
     order_state_target: str
     dead_mans_switch: DeadMansSwitchPart = DeadMansSwitchPart()
@@ -77,8 +88,11 @@ class OrderStatePart(Part):
 
     endpoint: Endpoint
     account: str
+    revision: int = Field(1, ge=1)
+    """Grows with every change of this document."""
     markets: tuple[str, ...]
     redis_url: str
+    redis_credentials: RedisCredentials | None = None
     gateway_target: str
     risk_target: str
     safety_sync_s: float = Field(15.0, gt=0)
@@ -118,7 +132,10 @@ class RiskPart(Part):
 
     endpoint: Endpoint
     account: str
+    revision: int = Field(1, ge=1)
+    """Grows with every change of this document."""
     redis_url: str
+    redis_credentials: RedisCredentials | None = None
     gateway_target: str
     order_state_target: str
     limits: AccountRiskPart
@@ -166,7 +183,10 @@ class QuoterPart(Part):
     """Name of the MarketMaker."""
     market: str
     generation: int = Field(1, ge=1)
-    mode: Literal["Active", "ReduceOnly", "Shadow", "Paused"] = "Active"
+    mode: Literal["Active", "ReduceOnly", "Shadow", "Paused", "Flatten"] = "Active"
+    """Flatten, only on the way to deletion: no ladder; reduce-only IOC orders until the position is gone."""
+    flatten_max_slippage_bps: float = Field(20.0, ge=0)
+    """Mode Flatten: worst price accepted, from the mark."""
     gateway_target: str
     order_state_target: str
     risk_target: str

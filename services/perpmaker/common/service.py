@@ -13,6 +13,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -31,11 +32,25 @@ _CANCEL_AGAIN_S = 0.5
 _log = logs.get(__name__)
 
 
+class Tls(Part):
+    """Mutual TLS between services: who we are and whom we believe. Files are read again when they change."""
+
+    certificate_file: Path
+    """Our certificate chain, PEM; its URI name says which service of which account we are."""
+    key_file: Path
+    ca_file: Path
+    """Authorities whose certificates we accept, PEM."""
+
+
 class Endpoint(Part):
     """Where a service listens and how much it says."""
 
     listen: str
     """gRPC address: `host:port` or `unix:/path`."""
+    health_listen: str | None = None
+    """Plaintext gRPC address that serves health and nothing else, for probes; none when absent."""
+    tls: Tls | None = None
+    """Plaintext without."""
     metrics_host: str = "127.0.0.1"
     """Address of the Prometheus endpoint; loopback unless told otherwise."""
     metrics_port: int = 0

@@ -1900,6 +1900,12 @@ class GetStatusResponse(_message.Message):
     CLOCK_OFFSET_MS_FIELD_NUMBER: _builtins.int
     HIGHEST_NONCE_FIELD_NUMBER: _builtins.int
     DEAD_MAN_FIRINGS_LEFT_FIELD_NUMBER: _builtins.int
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ADDRESS_FIELD_NUMBER: _builtins.int
+    EXCHANGE_CONNECTED_FIELD_NUMBER: _builtins.int
+    KEY_REFUSAL_FIELD_NUMBER: _builtins.int
+    SIGNER_VALID_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_USED_PPM_FIELD_NUMBER: _builtins.int
     ready: _builtins.bool
     """Placements are possible."""
     reason: _builtins.str
@@ -1920,6 +1926,18 @@ class GetStatusResponse(_message.Message):
     """Highest nonce used."""
     dead_man_firings_left: _builtins.int
     """Firings of the dead man's switch left today."""
+    applied_revision: _builtins.int
+    """Revision of the configuration in force."""
+    account_address: _builtins.str
+    """Address whose orders, fills and margin these are."""
+    exchange_connected: _builtins.bool
+    """The account's and the market data sockets are connected and complete."""
+    key_refusal: _builtins.str
+    """Why the key now in the mounted file is not used; empty when it is in use."""
+    signer_valid_until_ms: _builtins.int
+    """When the exchange's approval of the signer ends, ms; 0 when it does not say."""
+    rate_limit_used_ppm: _builtins.int
+    """Share of the request budgets in use, parts per million."""
     @_builtins.property
     def tick_to_order(self) -> Global___Quantiles:
         """Book frame in to signed orders handed to the socket."""
@@ -1948,11 +1966,65 @@ class GetStatusResponse(_message.Message):
         clock_offset_ms: _builtins.int = ...,
         highest_nonce: _builtins.int = ...,
         dead_man_firings_left: _builtins.int = ...,
+        applied_revision: _builtins.int = ...,
+        account_address: _builtins.str = ...,
+        exchange_connected: _builtins.bool = ...,
+        key_refusal: _builtins.str = ...,
+        signer_valid_until_ms: _builtins.int = ...,
+        rate_limit_used_ppm: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round_trip", b"round_trip", "sign", b"sign", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_budget_left", b"address_budget_left", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "tick_to_order", b"tick_to_order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class ApplyConfigRequest(_message.Message):
+    """New configuration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    PART_JSON_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision of the document; one older than the revision in force is refused."""
+    part_json: _builtins.str
+    """The service's part as JSON, the same document as its mounted file."""
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        part_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_json", b"part_json", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigRequest: _TypeAlias = ApplyConfigRequest  # noqa: Y015
+
+@_typing.final
+class ApplyConfigResponse(_message.Message):
+    """Result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    applied_revision: _builtins.int
+    """Revision now in force."""
+    def __init__(
+        self,
+        *,
+        applied_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigResponse: _TypeAlias = ApplyConfigResponse  # noqa: Y015

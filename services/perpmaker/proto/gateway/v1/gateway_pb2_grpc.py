@@ -425,6 +425,11 @@ class ReferenceServiceStub:
                 request_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.ApplyConfig = channel.unary_unary(
+                '/perpmaker.proto.gateway.v1.ReferenceService/ApplyConfig',
+                request_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigRequest.SerializeToString,
+                response_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigResponse.FromString,
+                _registered_method=True)
 
 
 class ReferenceServiceServicer:
@@ -473,6 +478,13 @@ class ReferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyConfig(self, request, context):
+        """Replaces markets, leverage and budgets as a whole, or refuses the document as a whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -505,6 +517,11 @@ def add_ReferenceServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusRequest.FromString,
                     response_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ApplyConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyConfig,
+                    request_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigRequest.FromString,
+                    response_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -670,6 +687,33 @@ class ReferenceService:
             '/perpmaker.proto.gateway.v1.ReferenceService/GetStatus',
             perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
             perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/perpmaker.proto.gateway.v1.ReferenceService/ApplyConfig',
+            perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigRequest.SerializeToString,
+            perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ApplyConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

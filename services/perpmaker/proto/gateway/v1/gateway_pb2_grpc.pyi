@@ -174,6 +174,8 @@ class ReferenceServiceStub:
     """Equity, margin and positions of the account at the exchange."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]
     """Connections, budgets, dead man's switch, latency of the trading path."""
+    ApplyConfig: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ApplyConfigRequest, _gateway_pb2.ApplyConfigResponse]
+    """Replaces markets, leverage and budgets as a whole, or refuses the document as a whole."""
 
 @_typing.type_check_only
 class ReferenceServiceAsyncStub(ReferenceServiceStub):
@@ -192,6 +194,8 @@ class ReferenceServiceAsyncStub(ReferenceServiceStub):
     """Equity, margin and positions of the account at the exchange."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Connections, budgets, dead man's switch, latency of the trading path."""
+    ApplyConfig: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ApplyConfigRequest, _gateway_pb2.ApplyConfigResponse]  # type: ignore[assignment]
+    """Replaces markets, leverage and budgets as a whole, or refuses the document as a whole."""
 
 class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reference data, exchange reads and the gateway's own condition."""
@@ -243,5 +247,13 @@ class ReferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetStatusResponse, _abc.Awaitable[_gateway_pb2.GetStatusResponse]]:
         """Connections, budgets, dead man's switch, latency of the trading path."""
+
+    @_abc_1.abstractmethod
+    def ApplyConfig(
+        self,
+        request: _gateway_pb2.ApplyConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ApplyConfigResponse, _abc.Awaitable[_gateway_pb2.ApplyConfigResponse]]:
+        """Replaces markets, leverage and budgets as a whole, or refuses the document as a whole."""
 
 def add_ReferenceServiceServicer_to_server(servicer: ReferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -890,10 +890,16 @@ class GetSummaryResponse(_message.Message):
     UNRESOLVED_ORDERS_FIELD_NUMBER: _builtins.int
     EVENT_TO_SUBSCRIBERS_US_FIELD_NUMBER: _builtins.int
     RECONCILIATIONS_FIELD_NUMBER: _builtins.int
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
     unresolved_orders: _builtins.int
     """Orders in state UNKNOWN, all markets."""
     reconciliations: _builtins.int
     """Reconciliations finished since start."""
+    applied_revision: _builtins.int
+    """Revision of the configuration in force."""
+    ready: _builtins.bool
+    """Replayed, reconciled and held by nothing."""
     @_builtins.property
     def markets(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketSummary]:
         """Per market."""
@@ -909,10 +915,12 @@ class GetSummaryResponse(_message.Message):
         unresolved_orders: _builtins.int = ...,
         event_to_subscribers_us: _abc.Iterable[_builtins.float] | None = ...,
         reconciliations: _builtins.int = ...,
+        applied_revision: _builtins.int = ...,
+        ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_to_subscribers_us", b"event_to_subscribers_us", "markets", b"markets", "reconciliations", b"reconciliations", "unresolved_orders", b"unresolved_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "event_to_subscribers_us", b"event_to_subscribers_us", "markets", b"markets", "ready", b"ready", "reconciliations", b"reconciliations", "unresolved_orders", b"unresolved_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -956,3 +964,51 @@ class GetHighestNonceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetHighestNonceResponse: _TypeAlias = GetHighestNonceResponse  # noqa: Y015
+
+@_typing.final
+class ApplyConfigRequest(_message.Message):
+    """New configuration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    PART_JSON_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision of the document; one older than the revision in force is refused."""
+    part_json: _builtins.str
+    """The service's part as JSON, the same document as its mounted file."""
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        part_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_json", b"part_json", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigRequest: _TypeAlias = ApplyConfigRequest  # noqa: Y015
+
+@_typing.final
+class ApplyConfigResponse(_message.Message):
+    """Result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    applied_revision: _builtins.int
+    """Revision now in force."""
+    def __init__(
+        self,
+        *,
+        applied_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigResponse: _TypeAlias = ApplyConfigResponse  # noqa: Y015

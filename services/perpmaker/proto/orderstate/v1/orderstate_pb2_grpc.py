@@ -80,6 +80,11 @@ class OrdersServiceStub:
                 request_serializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceRequest.SerializeToString,
                 response_deserializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceResponse.FromString,
                 _registered_method=True)
+        self.ApplyConfig = channel.unary_unary(
+                '/perpmaker.proto.orderstate.v1.OrdersService/ApplyConfig',
+                request_serializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigRequest.SerializeToString,
+                response_deserializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigResponse.FromString,
+                _registered_method=True)
 
 
 class OrdersServiceServicer:
@@ -149,6 +154,13 @@ class OrdersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyConfig(self, request, context):
+        """Replaces the markets as a whole, or refuses the document as a whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrdersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.GetHighestNonce,
                     request_deserializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceRequest.FromString,
                     response_serializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceResponse.SerializeToString,
+            ),
+            'ApplyConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyConfig,
+                    request_deserializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigRequest.FromString,
+                    response_serializer=perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +459,33 @@ class OrdersService:
             '/perpmaker.proto.orderstate.v1.OrdersService/GetHighestNonce',
             perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceRequest.SerializeToString,
             perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.GetHighestNonceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/perpmaker.proto.orderstate.v1.OrdersService/ApplyConfig',
+            perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigRequest.SerializeToString,
+            perpmaker_dot_proto_dot_orderstate_dot_v1_dot_orderstate__pb2.ApplyConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

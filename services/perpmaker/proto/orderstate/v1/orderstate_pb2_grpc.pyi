@@ -51,6 +51,8 @@ class OrdersServiceStub:
     """Totals per market."""
     GetHighestNonce: _grpc.UnaryUnaryMultiCallable[_orderstate_pb2.GetHighestNonceRequest, _orderstate_pb2.GetHighestNonceResponse]
     """Highest nonce recorded with any outcome; served as soon as the journal is replayed."""
+    ApplyConfig: _grpc.UnaryUnaryMultiCallable[_orderstate_pb2.ApplyConfigRequest, _orderstate_pb2.ApplyConfigResponse]
+    """Replaces the markets as a whole, or refuses the document as a whole."""
 
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
@@ -75,6 +77,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Totals per market."""
     GetHighestNonce: _aio.UnaryUnaryMultiCallable[_orderstate_pb2.GetHighestNonceRequest, _orderstate_pb2.GetHighestNonceResponse]  # type: ignore[assignment]
     """Highest nonce recorded with any outcome; served as soon as the journal is replayed."""
+    ApplyConfig: _aio.UnaryUnaryMultiCallable[_orderstate_pb2.ApplyConfigRequest, _orderstate_pb2.ApplyConfigResponse]  # type: ignore[assignment]
+    """Replaces the markets as a whole, or refuses the document as a whole."""
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders of one account."""
@@ -150,5 +154,13 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orderstate_pb2.GetHighestNonceResponse, _abc.Awaitable[_orderstate_pb2.GetHighestNonceResponse]]:
         """Highest nonce recorded with any outcome; served as soon as the journal is replayed."""
+
+    @_abc_1.abstractmethod
+    def ApplyConfig(
+        self,
+        request: _orderstate_pb2.ApplyConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orderstate_pb2.ApplyConfigResponse, _abc.Awaitable[_orderstate_pb2.ApplyConfigResponse]]:
+        """Replaces the markets as a whole, or refuses the document as a whole."""
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from perpmaker.proto.common.v1 import common_pb2 as perpmaker_dot_proto_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&perpmaker/proto/quoter/v1/quoter.proto\x12\x19perpmaker.proto.quoter.v1\x1a&perpmaker/proto/common/v1/common.proto\";\n\x12\x41pplyConfigRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tpart_json\x18\x02 \x01(\t\"1\n\x13\x41pplyConfigResponse\x12\x1a\n\x12\x61pplied_generation\x18\x01 \x01(\x04\"\x12\n\x10GetStatusRequest\"Z\n\x0bTargetLevel\x12-\n\x04side\x18\x01 \x01(\x0e\x32\x1f.perpmaker.proto.common.v1.Side\x12\r\n\x05px_e8\x18\x02 \x01(\x03\x12\r\n\x05sz_e8\x18\x03 \x01(\x03\"\x95\x02\n\x11GetStatusResponse\x12\x0f\n\x07quoting\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x1a\n\x12\x61pplied_generation\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x11\n\tmid_px_e8\x18\x05 \x01(\x03\x12\x17\n\x0fhalf_spread_bps\x18\x06 \x01(\x01\x12\x10\n\x08skew_bps\x18\x07 \x01(\x01\x12\x1c\n\x14sigma_bps_per_sqrt_s\x18\x08 \x01(\x01\x12\x36\n\x06target\x18\t \x03(\x0b\x32&.perpmaker.proto.quoter.v1.TargetLevel\x12\x0e\n\x06\x63ycles\x18\n \x01(\x04\x12\x0f\n\x07skipped\x18\x0b \x01(\x04\" \n\x0c\x44rainRequest\x12\x10\n\x08\x64rain_id\x18\x01 \x01(\t\"\x0f\n\rDrainResponse2\xc1\x02\n\rQuoterService\x12l\n\x0b\x41pplyConfig\x12-.perpmaker.proto.quoter.v1.ApplyConfigRequest\x1a..perpmaker.proto.quoter.v1.ApplyConfigResponse\x12\x66\n\tGetStatus\x12+.perpmaker.proto.quoter.v1.GetStatusRequest\x1a,.perpmaker.proto.quoter.v1.GetStatusResponse\x12Z\n\x05\x44rain\x12\'.perpmaker.proto.quoter.v1.DrainRequest\x1a(.perpmaker.proto.quoter.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&perpmaker/proto/quoter/v1/quoter.proto\x12\x19perpmaker.proto.quoter.v1\x1a&perpmaker/proto/common/v1/common.proto\";\n\x12\x41pplyConfigRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tpart_json\x18\x02 \x01(\t\"1\n\x13\x41pplyConfigResponse\x12\x1a\n\x12\x61pplied_generation\x18\x01 \x01(\x04\"\x12\n\x10GetStatusRequest\"Z\n\x0bTargetLevel\x12-\n\x04side\x18\x01 \x01(\x0e\x32\x1f.perpmaker.proto.common.v1.Side\x12\r\n\x05px_e8\x18\x02 \x01(\x03\x12\r\n\x05sz_e8\x18\x03 \x01(\x03\"\xe0\x02\n\x11GetStatusResponse\x12\x0f\n\x07quoting\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12\x1a\n\x12\x61pplied_generation\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x11\n\tmid_px_e8\x18\x05 \x01(\x03\x12\x17\n\x0fhalf_spread_bps\x18\x06 \x01(\x01\x12\x10\n\x08skew_bps\x18\x07 \x01(\x01\x12\x1c\n\x14sigma_bps_per_sqrt_s\x18\x08 \x01(\x01\x12\x36\n\x06target\x18\t \x03(\x0b\x32&.perpmaker.proto.quoter.v1.TargetLevel\x12\x0e\n\x06\x63ycles\x18\n \x01(\x04\x12\x0f\n\x07skipped\x18\x0b \x01(\x04\x12\x11\n\tlive_bids\x18\x0c \x01(\r\x12\x11\n\tlive_asks\x18\r \x01(\r\x12\x15\n\rtwo_sided_ppm\x18\x0e \x01(\r\x12\x0c\n\x04\x66lat\x18\x0f \x01(\x08\" \n\x0c\x44rainRequest\x12\x10\n\x08\x64rain_id\x18\x01 \x01(\t\"\x0f\n\rDrainResponse2\xc1\x02\n\rQuoterService\x12l\n\x0b\x41pplyConfig\x12-.perpmaker.proto.quoter.v1.ApplyConfigRequest\x1a..perpmaker.proto.quoter.v1.ApplyConfigResponse\x12\x66\n\tGetStatus\x12+.perpmaker.proto.quoter.v1.GetStatusRequest\x1a,.perpmaker.proto.quoter.v1.GetStatusResponse\x12Z\n\x05\x44rain\x12\'.perpmaker.proto.quoter.v1.DrainRequest\x1a(.perpmaker.proto.quoter.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TARGETLEVEL']._serialized_start=241
   _globals['_TARGETLEVEL']._serialized_end=331
   _globals['_GETSTATUSRESPONSE']._serialized_start=334
-  _globals['_GETSTATUSRESPONSE']._serialized_end=611
-  _globals['_DRAINREQUEST']._serialized_start=613
-  _globals['_DRAINREQUEST']._serialized_end=645
-  _globals['_DRAINRESPONSE']._serialized_start=647
-  _globals['_DRAINRESPONSE']._serialized_end=662
-  _globals['_QUOTERSERVICE']._serialized_start=665
-  _globals['_QUOTERSERVICE']._serialized_end=986
+  _globals['_GETSTATUSRESPONSE']._serialized_end=686
+  _globals['_DRAINREQUEST']._serialized_start=688
+  _globals['_DRAINREQUEST']._serialized_end=720
+  _globals['_DRAINRESPONSE']._serialized_start=722
+  _globals['_DRAINRESPONSE']._serialized_end=737
+  _globals['_QUOTERSERVICE']._serialized_start=740
+  _globals['_QUOTERSERVICE']._serialized_end=1061
 # @@protoc_insertion_point(module_scope)

@@ -131,6 +131,10 @@ class GetStatusResponse(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     CYCLES_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    LIVE_BIDS_FIELD_NUMBER: _builtins.int
+    LIVE_ASKS_FIELD_NUMBER: _builtins.int
+    TWO_SIDED_PPM_FIELD_NUMBER: _builtins.int
+    FLAT_FIELD_NUMBER: _builtins.int
     quoting: _builtins.bool
     """True when it may quote."""
     applied_generation: _builtins.int
@@ -149,6 +153,14 @@ class GetStatusResponse(_message.Message):
     """Decisions taken since start."""
     skipped: _builtins.int
     """Decisions that changed nothing."""
+    live_bids: _builtins.int
+    """Live bids."""
+    live_asks: _builtins.int
+    """Live asks."""
+    two_sided_ppm: _builtins.int
+    """Share of the last hour, or of the time since start, with live orders on both sides, parts per million."""
+    flat: _builtins.bool
+    """In mode Flatten: the position is smaller than the smallest order."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Short stable words for why not."""
@@ -171,10 +183,14 @@ class GetStatusResponse(_message.Message):
         target: _abc.Iterable[Global___TargetLevel] | None = ...,
         cycles: _builtins.int = ...,
         skipped: _builtins.int = ...,
+        live_bids: _builtins.int = ...,
+        live_asks: _builtins.int = ...,
+        two_sided_ppm: _builtins.int = ...,
+        flat: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_generation", b"applied_generation", "cycles", b"cycles", "epoch", b"epoch", "half_spread_bps", b"half_spread_bps", "mid_px_e8", b"mid_px_e8", "quoting", b"quoting", "reasons", b"reasons", "sigma_bps_per_sqrt_s", b"sigma_bps_per_sqrt_s", "skew_bps", b"skew_bps", "skipped", b"skipped", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_generation", b"applied_generation", "cycles", b"cycles", "epoch", b"epoch", "flat", b"flat", "half_spread_bps", b"half_spread_bps", "live_asks", b"live_asks", "live_bids", b"live_bids", "mid_px_e8", b"mid_px_e8", "quoting", b"quoting", "reasons", b"reasons", "sigma_bps_per_sqrt_s", b"sigma_bps_per_sqrt_s", "skew_bps", b"skew_bps", "skipped", b"skipped", "target", b"target", "two_sided_ppm", b"two_sided_ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -478,12 +478,27 @@ class GetStateResponse(_message.Message):
     EQUITY_QUOTE_E8_FIELD_NUMBER: _builtins.int
     DAY_PNL_QUOTE_E8_FIELD_NUMBER: _builtins.int
     LAST_KILL_LATENCY_US_FIELD_NUMBER: _builtins.int
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    LAST_REARMED_TRIP_ID_FIELD_NUMBER: _builtins.int
+    MARGIN_USAGE_PPM_FIELD_NUMBER: _builtins.int
+    GROSS_NOTIONAL_QUOTE_E8_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
     equity_quote_e8: _builtins.int
     """Equity, 1e-8 quote units."""
     day_pnl_quote_e8: _builtins.int
     """P&L of the UTC day over all markets, 1e-8 quote units."""
     last_kill_latency_us: _builtins.int
     """Trip to the last market verified empty, of the newest trip, microseconds; 0 for none."""
+    applied_revision: _builtins.int
+    """Revision of the configuration in force."""
+    last_rearmed_trip_id: _builtins.str
+    """Trip that was acknowledged last; empty for none."""
+    margin_usage_ppm: _builtins.int
+    """Used share of the equity as margin, parts per million."""
+    gross_notional_quote_e8: _builtins.int
+    """Sum of absolute position values, 1e-8 quote units."""
+    ready: _builtins.bool
+    """Every source is heard and the record is loaded."""
     @_builtins.property
     def markets(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarketRisk]:
         """Per market."""
@@ -500,11 +515,64 @@ class GetStateResponse(_message.Message):
         equity_quote_e8: _builtins.int = ...,
         day_pnl_quote_e8: _builtins.int = ...,
         last_kill_latency_us: _builtins.int = ...,
+        applied_revision: _builtins.int = ...,
+        last_rearmed_trip_id: _builtins.str = ...,
+        margin_usage_ppm: _builtins.int = ...,
+        gross_notional_quote_e8: _builtins.int = ...,
+        ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_pnl_quote_e8", b"day_pnl_quote_e8", "equity_quote_e8", b"equity_quote_e8", "last_kill_latency_us", b"last_kill_latency_us", "markets", b"markets", "trips", b"trips"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "day_pnl_quote_e8", b"day_pnl_quote_e8", "equity_quote_e8", b"equity_quote_e8", "gross_notional_quote_e8", b"gross_notional_quote_e8", "last_kill_latency_us", b"last_kill_latency_us", "last_rearmed_trip_id", b"last_rearmed_trip_id", "margin_usage_ppm", b"margin_usage_ppm", "markets", b"markets", "ready", b"ready", "trips", b"trips"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStateResponse: _TypeAlias = GetStateResponse  # noqa: Y015
+
+@_typing.final
+class ApplyConfigRequest(_message.Message):
+    """New configuration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    PART_JSON_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision of the document; one older than the revision in force is refused."""
+    part_json: _builtins.str
+    """The service's part as JSON, the same document as its mounted file."""
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        part_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part_json", b"part_json", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigRequest: _TypeAlias = ApplyConfigRequest  # noqa: Y015
+
+@_typing.final
+class ApplyConfigResponse(_message.Message):
+    """Result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIED_REVISION_FIELD_NUMBER: _builtins.int
+    applied_revision: _builtins.int
+    """Revision now in force."""
+    def __init__(
+        self,
+        *,
+        applied_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyConfigResponse: _TypeAlias = ApplyConfigResponse  # noqa: Y015

@@ -65,6 +65,11 @@ class RiskServiceStub:
                 request_serializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateRequest.SerializeToString,
                 response_deserializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateResponse.FromString,
                 _registered_method=True)
+        self.ApplyConfig = channel.unary_unary(
+                '/perpmaker.proto.risk.v1.RiskService/ApplyConfig',
+                request_serializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigRequest.SerializeToString,
+                response_deserializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigResponse.FromString,
+                _registered_method=True)
 
 
 class RiskServiceServicer:
@@ -113,6 +118,13 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyConfig(self, request, context):
+        """Replaces markets and limits as a whole, or refuses the document as a whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +157,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.GetState,
                     request_deserializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateRequest.FromString,
                     response_serializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateResponse.SerializeToString,
+            ),
+            'ApplyConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyConfig,
+                    request_deserializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigRequest.FromString,
+                    response_serializer=perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +327,33 @@ class RiskService:
             '/perpmaker.proto.risk.v1.RiskService/GetState',
             perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateRequest.SerializeToString,
             perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.GetStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/perpmaker.proto.risk.v1.RiskService/ApplyConfig',
+            perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigRequest.SerializeToString,
+            perpmaker_dot_proto_dot_risk_dot_v1_dot_risk__pb2.ApplyConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

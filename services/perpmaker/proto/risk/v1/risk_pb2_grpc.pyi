@@ -45,6 +45,8 @@ class RiskServiceStub:
     """Lets a closed market trade again."""
     GetState: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetStateRequest, _risk_pb2.GetStateResponse]
     """What risk sees and has decided."""
+    ApplyConfig: _grpc.UnaryUnaryMultiCallable[_risk_pb2.ApplyConfigRequest, _risk_pb2.ApplyConfigResponse]
+    """Replaces markets and limits as a whole, or refuses the document as a whole."""
 
 @_typing.type_check_only
 class RiskServiceAsyncStub(RiskServiceStub):
@@ -63,6 +65,8 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Lets a closed market trade again."""
     GetState: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetStateRequest, _risk_pb2.GetStateResponse]  # type: ignore[assignment]
     """What risk sees and has decided."""
+    ApplyConfig: _aio.UnaryUnaryMultiCallable[_risk_pb2.ApplyConfigRequest, _risk_pb2.ApplyConfigResponse]  # type: ignore[assignment]
+    """Replaces markets and limits as a whole, or refuses the document as a whole."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Risk of one account."""
@@ -114,5 +118,13 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_risk_pb2.GetStateResponse, _abc.Awaitable[_risk_pb2.GetStateResponse]]:
         """What risk sees and has decided."""
+
+    @_abc_1.abstractmethod
+    def ApplyConfig(
+        self,
+        request: _risk_pb2.ApplyConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.ApplyConfigResponse, _abc.Awaitable[_risk_pb2.ApplyConfigResponse]]:
+        """Replaces markets and limits as a whole, or refuses the document as a whole."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
