@@ -1,0 +1,45 @@
+"""What the operator measures about itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILE_BUCKETS_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+RECONCILES: Final = Counter(
+    "mm_operator_reconcile_total", "Looks at an object, by result: ok, error, step, torn_down.", ["kind", "result"]
+)
+RECONCILE_SECONDS: Final = Histogram(
+    "mm_operator_reconcile_seconds", "Duration of one look at an object.", ["kind"], buckets=RECONCILE_BUCKETS_S
+)
+WAKEUPS: Final = Counter("mm_operator_wakeups_total", "Requests to look at an object, by what asked.", ["source"])
+KUBE_REQUESTS: Final = Counter(
+    "mm_operator_kube_requests_total",
+    "Requests to the API server; code 0 means that it did not answer.",
+    ["verb", "resource", "code"],
+)
+DRIFT_REPAIRS: Final = Counter(
+    "mm_operator_drift_repairs_total", "Children put right after somebody else changed or deleted them.", ["kind"]
+)
+LAST_SUCCESS: Final = Gauge(
+    "mm_operator_last_success_timestamp_seconds", "When an object of this kind was last reconciled well.", ["kind"]
+)
+TEARDOWN_STARTED: Final = Gauge(
+    "mm_operator_teardown_started_timestamp_seconds",
+    "Since when an object has been waiting to be torn down.",
+    ["kind", "namespace", "name"],
+)
+CONDITION: Final = Gauge(
+    "mm_operator_condition", "1 for the status that a condition has.", ["kind", "namespace", "name", "type", "status"]
+)
+LEADER: Final = Gauge("mm_operator_leader", "1 when this copy works, 0 when it has paused in favour of another.")
+WATCH_FAILURES: Final = Counter(
+    "mm_operator_watch_failures_total",
+    "Listings and watches that ended in an error, by what ended them.",
+    ["resource", "reason"],
+)
+EVENTS_DROPPED: Final = Counter(
+    "mm_operator_events_dropped_total", "Kubernetes Events that could not be posted, by why.", ["reason"]
+)
