@@ -7,13 +7,29 @@ integers (`*_e8`), ratios parts per million, times and sizes carry their unit in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from perpmaker.common.config import Part
+from perpmaker.common.reconfigure import VersionedPart
 from perpmaker.common.service import Endpoint
 from perpmaker.hyperliquid.networks import Network
+
+Item = TypeVar("Item")
+
+
+def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Refuse two entries for one market. Raises ValueError."""
+    names = [str(getattr(item, "market", item)) for item in items]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"more than one entry for {', '.join(twice)}")
+    return items
+
+
+ByMarket = Annotated[tuple[Item, ...], AfterValidator(_distinct)]
+"""At most one entry for each market."""
 
 
 class DeadMansSwitchPart(Part):
@@ -41,7 +57,7 @@ class LeveragePart(Part):
     cross: bool = True
 
 
-class GatewayPart(Part):
+class GatewayPart(VersionedPart):
     """Configuration of the gateway of one account."""
 
     endpoint: Endpoint
@@ -64,10 +80,10 @@ class GatewayPart(Part):
     """Public address the key must belong to."""
     simulated_seed: str | None = None
     """Network Simulated: derive address and API wallet from this text and have the exchange approve it. Play money."""
-    markets: tuple[str, ...]
+    markets: ByMarket[str]
     order_state_target: str
     dead_mans_switch: DeadMansSwitchPart = DeadMansSwitchPart()
-    leverage: tuple[LeveragePart, ...] = ()
+    leverage: ByMarket[LeveragePart] = ()
     max_actions_per_minute: int = Field(600, ge=1)
     """Own ceiling on order items sent, cancels excepted."""
     reserved_for_cancels_percent: int = Field(30, ge=0, le=90)
@@ -83,14 +99,14 @@ class GatewayPart(Part):
     """Silence after which the market data socket counts as dead."""
 
 
-class OrderStatePart(Part):
+class OrderStatePart(VersionedPart):
     """Configuration of the order truth of one account."""
 
     endpoint: Endpoint
     account: str
     revision: int = Field(1, ge=1)
     """Grows with every change of this document."""
-    markets: tuple[str, ...]
+    markets: ByMarket[str]
     redis_url: str
     redis_credentials: RedisCredentials | None = None
     gateway_target: str
@@ -127,7 +143,7 @@ class AccountRiskPart(Part):
     on_breach: Literal["Halt", "ReduceOnly"] = "Halt"
 
 
-class RiskPart(Part):
+class RiskPart(VersionedPart):
     """Configuration of the risk service of one account."""
 
     endpoint: Endpoint
@@ -139,7 +155,7 @@ class RiskPart(Part):
     gateway_target: str
     order_state_target: str
     limits: AccountRiskPart
-    markets: tuple[MarketRiskPart, ...]
+    markets: ByMarket[MarketRiskPart]
 
 
 class QuotingPart(Part):
