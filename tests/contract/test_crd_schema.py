@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tests.support.api import FULL_ACCOUNT, FULL_MAKER, REMOVED, account_documen
 from perpmaker.api.load import load
 from perpmaker.api.reference import kinds_page
 from perpmaker.api.schema import CRDS, rendered_files
+from perpmaker.api.v1alpha1 import Amount, SignedAmount
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "deploy/examples"
@@ -70,6 +73,47 @@ def test_every_field_is_described_and_every_text_of_the_spec_that_a_rule_reads_i
             assert "enum" in node or "maxLength" in node, path
         if path.startswith(".spec") and node["type"] == "integer":
             assert {"minimum", "maximum", "format"} <= set(node), path
+
+
+# Every description of a number has one of these words, so that `kubectl explain` is enough to fill in a value.
+UNITS = re.compile(
+    r"\b(USDC|basis points|seconds|milliseconds|percent|times|count|counts? of \w+|a count|base units|0 to 1"
+    r"|above 0 and at most 1|no unit)\b"
+)
+NUMBERS_IN_TEXT = {Amount.PATTERN, SignedAmount.PATTERN}
+
+
+@pytest.mark.parametrize("crd", CRDS, ids=lambda crd: crd.kind)
+def test_every_number_has_its_unit_and_every_default_is_told_where_kubectl_explain_shows_it(crd: Any) -> None:
+    figures = {".status.summary"}
+    for path, node in _nodes(_schema(crd.kind)):
+        is_figure = path.rpartition(".")[0] in figures and node.get("format") != "date-time"
+        if node["type"] in {"integer", "number"} or node.get("pattern") in NUMBERS_IN_TEXT or is_figure:
+            assert UNITS.search(node["description"]), f"{path}: {node['description']}"
+        if "default" in node and not isinstance(node["default"], dict):
+            assert f"Default {json.dumps(node['default'])}." in node["description"], path
+
+
+def test_kubectl_get_shows_what_a_trader_asks_first() -> None:
+    def columns(kind: str, *, wide: bool) -> list[str]:
+        shown = _crd(kind)["spec"]["versions"][0]["additionalPrinterColumns"]
+        return [column["name"] for column in shown if ("priority" in column) is wide]
+
+    assert columns("MarketMaker", wide=False) == [
+        *("State", "Market", "Mode", "Position", "Day P&L", "Uptime", "Applied", "Age")
+    ]
+    assert columns("MarketMaker", wide=True) == ["Account", "Kill switch", "Orders", "Ready"]
+    assert columns("TradingAccount", wide=False) == [
+        *("Network", "State", "Equity", "Day P&L", "Makers", "Kill switch", "Age")
+    ]
+
+
+@pytest.mark.parametrize("crd", CRDS, ids=lambda crd: crd.kind)
+def test_every_column_shows_a_field_that_exists(crd: Any) -> None:
+    known = {path for path, _ in _nodes(_schema(crd.kind))}
+    for column in _crd(crd.kind)["spec"]["versions"][0]["additionalPrinterColumns"]:
+        path = re.sub(r"\[\?\(@\.type=='(\w+)'\)\]", "[]", column["jsonPath"])
+        assert path in known or path == ".metadata.creationTimestamp", column
 
 
 @pytest.mark.parametrize("crd", CRDS, ids=lambda crd: crd.kind)

@@ -96,9 +96,17 @@ def _maker(changes: dict[str, Any], path: str, message: str) -> Breach:
 
 
 _WALLET = {"secretRef": {"name": "wallet"}}
+_TOO_LONG = "metadata.name must be at most 40 characters (names and labels of what runs for it are made from it)"
+_NO_LABEL = (
+    "metadata.name must start with a letter and have only lower-case letters, digits and '-' (Services are named "
+    "after it)"
+)
 
 BREACHES: tuple[Breach, ...] = (
-    _account({"metadata.name": "a" * 41}, "metadata.name", "metadata.name must be at most 40 characters"),
+    _account({"metadata.name": "a" * 41}, "metadata.name", _TOO_LONG),
+    _account({"metadata.name": "main.eu"}, "metadata.name", _NO_LABEL),
+    _maker({"metadata.name": "1inch"}, "metadata.name", _NO_LABEL),
+    _maker({"metadata.name": "eth-"}, "metadata.name", _NO_LABEL),
     _account(
         {"spec.network": "Testnet", "spec.apiWallet": _WALLET},
         "spec.address",
@@ -147,11 +155,7 @@ BREACHES: tuple[Breach, ...] = (
         "spec.redis.external.url",
         "url must not contain a user or a password",
     ),
-    _maker(
-        {"metadata.name": "a" * 41},
-        "metadata.name",
-        "metadata.name must be at most 40 characters (child names and labels are derived from it)",
-    ),
+    _maker({"metadata.name": "a" * 41}, "metadata.name", _TOO_LONG),
     _maker(
         {"spec.quoting.minHalfSpreadBps": "50.1"},
         "spec.quoting.minHalfSpreadBps",

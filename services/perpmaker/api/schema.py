@@ -31,6 +31,7 @@ class Column:
     name: str
     type: str
     json_path: str
+    description: str
     wide: bool = False
 
 
@@ -53,7 +54,9 @@ class Crd:
 
 
 _READY = ".status.conditions[?(@.type=='Ready')]"
-_AGE = Column("Age", "date", ".metadata.creationTimestamp")
+_STATE = Column("State", "string", f"{_READY}.reason", "Why it is ready or not: the reason of condition Ready.")
+_IS_READY = Column("Ready", "string", f"{_READY}.status", "Whether everything is as wanted.", wide=True)
+_AGE = Column("Age", "date", ".metadata.creationTimestamp", "Time since it was created.")
 
 CRDS: tuple[Crd, ...] = (
     Crd(
@@ -63,14 +66,17 @@ CRDS: tuple[Crd, ...] = (
         plural="tradingaccounts",
         short_name="ta",
         columns=(
-            Column("Network", "string", ".spec.network"),
-            Column("Ready", "string", f"{_READY}.status"),
-            Column("Status", "string", f"{_READY}.reason"),
-            Column("KillSwitch", "string", ".status.killSwitch.state"),
-            Column("Makers", "integer", ".status.marketMakers"),
-            Column("Equity", "string", ".status.summary.equity", wide=True),
+            Column("Network", "string", ".spec.network", "Exchange network."),
+            _STATE,
+            Column("Equity", "string", ".status.summary.equity", "Account value, USDC."),
+            Column("Day P&L", "string", ".status.summary.dayPnl", "P&L since 00:00 UTC, USDC."),
+            Column("Makers", "integer", ".status.marketMakers", "MarketMakers on the account."),
+            Column("Kill switch", "string", ".status.killSwitch.state", "Armed or Tripped."),
+            _IS_READY,
+            Column("Address", "string", ".status.address", "Address the account trades as.", wide=True),
             _AGE,
         ),
+        selectable=(".spec.network",),
     ),
     Crd(
         model=MarketMaker,
@@ -79,15 +85,17 @@ CRDS: tuple[Crd, ...] = (
         plural="marketmakers",
         short_name="mm",
         columns=(
-            Column("Symbol", "string", ".spec.market.symbol"),
-            Column("Account", "string", ".spec.accountRef.name"),
-            Column("Mode", "string", ".spec.mode"),
-            Column("Ready", "string", f"{_READY}.status"),
-            Column("Status", "string", f"{_READY}.reason"),
-            Column("KillSwitch", "string", ".status.killSwitch.state"),
-            Column("Position", "string", ".status.summary.positionNotional", wide=True),
-            Column("Orders", "integer", ".status.summary.openOrders", wide=True),
-            Column("Applied", "integer", ".status.quoter.appliedGeneration", wide=True),
+            _STATE,
+            Column("Market", "string", ".spec.market.symbol", "Market at the exchange."),
+            Column("Mode", "string", ".spec.mode", "What the maker may do."),
+            Column("Position", "string", ".status.summary.positionNotional", "Signed position value, USDC."),
+            Column("Day P&L", "string", ".status.summary.dayPnl", "P&L since 00:00 UTC, USDC."),
+            Column("Uptime", "string", ".status.summary.quoteUptime", "Share of the last hour with two-sided quotes."),
+            Column("Applied", "integer", ".status.quoter.appliedGeneration", "Generation that the quoter uses."),
+            Column("Account", "string", ".spec.accountRef.name", "TradingAccount it trades on.", wide=True),
+            Column("Kill switch", "string", ".status.killSwitch.state", "Armed or Tripped.", wide=True),
+            Column("Orders", "integer", ".status.summary.openOrders", "Live orders.", wide=True),
+            _IS_READY,
             _AGE,
         ),
         selectable=(".spec.accountRef.name", ".spec.market.symbol"),
@@ -142,7 +150,8 @@ def _version(crd: Crd) -> dict[str, Json]:
     if crd.selectable:
         version["selectableFields"] = [{"jsonPath": path} for path in crd.selectable]
     version["additionalPrinterColumns"] = [
-        {"name": c.name, "type": c.type, "jsonPath": c.json_path} | ({"priority": 1} if c.wide else {})
+        {"name": c.name, "type": c.type, "jsonPath": c.json_path, "description": c.description}
+        | ({"priority": 1} if c.wide else {})
         for c in crd.columns
     ]
     version["schema"] = {"openAPIV3Schema": object_schema(crd)}

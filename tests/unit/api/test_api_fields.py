@@ -58,11 +58,10 @@ def _only(folder: Path, document: dict[str, Any]) -> Violation:
         ("spec.quoting.max_half_spread_bps", "20", "did you mean maxHalfSpreadBps?"),
         ("spec.risk", REMOVED, "add it: Limits of this market."),
         ("spec.quoting.model", None, "give it a value, or remove the line"),
-        (
-            "metadata.name",
-            "Not_A_Name",
-            "Name of the object; lower-case letters, digits, '-' and '.', at most 40 characters.",
-        ),
+        ("metadata.name", "Not_A_Name", "choose a name such as eth or btc-testnet"),
+        ("metadata.name", "eth.main", "choose a name such as eth or btc-testnet"),
+        ("metadata.name", "1inch", "choose a name such as eth or btc-testnet"),
+        ("metadata.name", "eth\n", "choose a name such as eth or btc-testnet"),
     ],
 )
 def test_a_refused_field_is_told_with_its_path_and_a_remedy(path: str, value: Any, remedy: str, tmp_path: Path) -> None:

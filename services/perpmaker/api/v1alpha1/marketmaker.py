@@ -20,6 +20,7 @@ from perpmaker.api.v1alpha1.base import (
     Time,
 )
 from perpmaker.api.v1alpha1.shared import (
+    NAME_RULES,
     Breach,
     BreachAction,
     Conditions,
@@ -29,7 +30,7 @@ from perpmaker.api.v1alpha1.shared import (
     KillSwitchStatus,
     ObjectMeta,
     PodOverrides,
-    name_rule,
+    Teardown,
 )
 from perpmaker.common.decimals import E8
 from perpmaker.hyperliquid.rules import MIN_NOTIONAL_E8
@@ -430,8 +431,8 @@ class MarketMakerSpec(ApiModel):
 class MarketFacts(ApiModel):
     """The market as the exchange describes it."""
 
-    asset_id: int | None = Field(None, description="Number of the asset at the exchange.")
-    size_decimals: int | None = Field(None, description="Decimals of a size.")
+    asset_id: int | None = Field(None, description="Number that identifies the asset at the exchange, no unit.")
+    size_decimals: int | None = Field(None, description="Decimals of a size, count of digits.")
     max_leverage: int | None = Field(None, description="Highest leverage, times.")
 
 
@@ -441,8 +442,10 @@ class QuoterStatus(ApiModel):
     pod_name: str | None = Field(None, description="Its pod.")
     image: str | None = Field(None, description="Its image.")
     config_hash: str | None = Field(None, description="Hash of the settings that need a restart.")
-    applied_generation: Int64 | None = Field(None, description="Generation of the spec that it uses.")
-    session_epoch: Int64 | None = Field(None, description="Epoch of its session.")
+    applied_generation: Int64 | None = Field(None, description="Generation of the spec that it uses, a count.")
+    session_epoch: Int64 | None = Field(
+        None, description="Epoch of its session, a count; orders of an older one are refused."
+    )
     last_heartbeat_time: Time | None = Field(None, description="When it was last heard.")
 
 
@@ -453,33 +456,16 @@ class MakerSummary(ApiModel):
     position_notional: str | None = Field(None, description="Signed position value, USDC.")
     open_orders: int | None = Field(None, description="Live orders, count.")
     day_pnl: str | None = Field(None, description="P&L since 00:00 UTC, USDC.")
+    quote_uptime: Annotated[str, Field(max_length=8)] | None = Field(
+        None, description='Share of the last hour with orders on both sides of the book, percent, e.g. "99.8%".'
+    )
     as_of: Time | None = Field(None, description="When these were read.")
-
-
-class TeardownStep(StrEnum):
-    """Where an orderly deletion stands."""
-
-    DRAINING = "Draining"
-    CANCELLING_ORDERS = "CancellingOrders"
-    FLATTENING = "Flattening"
-    DELETING_WORKLOAD = "DeletingWorkload"
-    VERIFYING = "Verifying"
-    DONE = "Done"
-
-
-class Teardown(ApiModel):
-    """Progress of an orderly deletion."""
-
-    step: Annotated[TeardownStep, Field(strict=False)] | None = Field(None, description="Current step.")
-    started_at: Time | None = Field(None, description="When it began.")
-    attempts: int | None = Field(None, description="Tries of the current step, count.")
-    last_error: Annotated[str, Field(max_length=1024)] | None = Field(None, description="Why the last try failed.")
 
 
 class MarketMakerStatus(ApiModel):
     """What was observed."""
 
-    observed_generation: Int64 | None = Field(None, description="Generation of the spec this status is about.")
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec this status is about, a count.")
     conditions: Conditions | None = Field(None, description="Ready and its parts.")
     market: MarketFacts | None = Field(None, description="The market as the exchange describes it.")
     quoter: QuoterStatus | None = Field(None, description="The process that quotes.")
@@ -492,7 +478,7 @@ class MarketMaker(ApiModel):
     """One market, quoted on both sides."""
 
     KIND: ClassVar[str] = "MarketMaker"
-    RULES: ClassVar[tuple[Rule[MarketMaker], ...]] = (name_rule(" (child names and labels are derived from it)"),)
+    RULES: ClassVar[tuple[Rule[MarketMaker], ...]] = NAME_RULES
 
     api_version: Literal[API_VERSION] = Field(description="Version of this kind.")  # type: ignore[valid-type]
     kind: Literal["MarketMaker"] = Field(description="This kind.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ from pydantic import Field, JsonValue
 from perpmaker.api.v1alpha1.base import ApiModel, Int64, Rule, Time
 
 MAX_NAME_LENGTH = 40
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
+"""A DNS-1035 label: the names of Services, of which every object gets some, are no freer than this."""
 
 
 class BreachAction(StrEnum):
@@ -63,8 +65,8 @@ PodOverrides = Annotated[
 class ObjectMeta(ApiModel):
     """Identity of an object; everything but name, namespace, labels and annotations is set by an API server."""
 
-    name: Annotated[str, Field(min_length=1, pattern=NAME_PATTERN)] = Field(
-        description="Name of the object; lower-case letters, digits, '-' and '.', at most 40 characters."
+    name: Annotated[str, Field(min_length=1)] = Field(
+        description="Name of the object; lower-case letters, digits and '-', at most 40 characters."
     )
     namespace: str | None = Field(None, description="Namespace; references stay inside it.")
     labels: dict[str, str] = Field({}, description="Labels.")
@@ -82,15 +84,25 @@ class ObjectMeta(ApiModel):
     managed_fields: list[dict[str, Any]] | None = None
 
 
-def name_rule(derived: str) -> Rule[Any]:
-    """Rule that keeps names short enough for what is derived from them."""
-    return Rule(
+NAME_RULES: tuple[Rule[Any], ...] = (
+    Rule(
         fields=("metadata.name",),
         cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
-        message=f"metadata.name must be at most {MAX_NAME_LENGTH} characters{derived}",
+        message=f"metadata.name must be at most {MAX_NAME_LENGTH} characters (names and labels of what runs for it "
+        "are made from it)",
         remedy="choose a shorter name",
         holds=lambda obj: len(obj.metadata.name) <= MAX_NAME_LENGTH,
-    )
+    ),
+    Rule(
+        fields=("metadata.name",),
+        cel=f"self.metadata.name.matches('{NAME_PATTERN}')",
+        message="metadata.name must start with a letter and have only lower-case letters, digits and '-' (Services "
+        "are named after it)",
+        remedy="choose a name such as eth or btc-testnet",
+        holds=lambda obj: re.fullmatch(NAME_PATTERN, obj.metadata.name) is not None,
+    ),
+)
+"""Rules on the name of every object, since its children are named after it."""
 
 
 class KillSwitch(ApiModel):
@@ -115,7 +127,7 @@ class Condition(ApiModel):
         ),
     ] = Field(description="Aspect, e.g. Ready.")
     status: Annotated[ConditionStatus, Field(strict=False)] = Field(description="Whether it holds.")
-    observed_generation: Int64 | None = Field(None, description="Generation of the spec it was judged from.")
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec it was judged from, a count.")
     last_transition_time: Time = Field(description="When status last changed.")
     reason: Annotated[
         str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
@@ -143,3 +155,23 @@ class KillSwitchStatus(ApiModel):
     message: str | None = Field(None, description="Facts for people.")
     tripped_at: Time | None = Field(None, description="When it tripped.")
     last_rearmed_trip: str | None = Field(None, description="Id of the trip that was acknowledged last.")
+
+
+class TeardownStep(StrEnum):
+    """Where an orderly deletion stands."""
+
+    DRAINING = "Draining"
+    CANCELLING_ORDERS = "CancellingOrders"
+    FLATTENING = "Flattening"
+    DELETING_WORKLOAD = "DeletingWorkload"
+    VERIFYING = "Verifying"
+    DONE = "Done"
+
+
+class Teardown(ApiModel):
+    """Progress of an orderly deletion."""
+
+    step: Annotated[TeardownStep, Field(strict=False)] | None = Field(None, description="Current step.")
+    started_at: Time | None = Field(None, description="When it began.")
+    attempts: int | None = Field(None, description="Tries of the current step, count.")
+    last_error: Annotated[str, Field(max_length=1024)] | None = Field(None, description="Why the last try failed.")

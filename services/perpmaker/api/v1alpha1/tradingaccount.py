@@ -20,6 +20,7 @@ from perpmaker.api.v1alpha1.base import (
     Time,
 )
 from perpmaker.api.v1alpha1.shared import (
+    NAME_RULES,
     Breach,
     BreachAction,
     Conditions,
@@ -29,7 +30,7 @@ from perpmaker.api.v1alpha1.shared import (
     KillSwitchStatus,
     ObjectMeta,
     PodOverrides,
-    name_rule,
+    Teardown,
 )
 from perpmaker.common.decimals import E8
 from perpmaker.hyperliquid.networks import Network
@@ -292,29 +293,35 @@ class AccountSummary(ApiModel):
     """Coarse figures for people; live ones are metrics."""
 
     equity: str | None = Field(None, description="Account value, USDC.")
+    day_pnl: str | None = Field(None, description="P&L of all markets since 00:00 UTC, USDC.")
     gross_notional: str | None = Field(None, description="Sum of absolute position values, USDC.")
-    margin_usage_ratio: str | None = Field(None, description="Share of the account value in use as margin.")
-    rate_limit_used_ratio: str | None = Field(None, description="Used share of the request budget.")
+    margin_usage_ratio: str | None = Field(None, description="Share of the account value in use as margin, 0 to 1.")
+    rate_limit_used_ratio: str | None = Field(None, description="Used share of the request budget, 0 to 1.")
     as_of: Time | None = Field(None, description="When these were read.")
 
 
 class TradingAccountStatus(ApiModel):
     """What was observed."""
 
-    observed_generation: Int64 | None = Field(None, description="Generation of the spec this status is about.")
+    observed_generation: Int64 | None = Field(None, description="Generation of the spec this status is about, a count.")
     conditions: Conditions | None = Field(None, description="Ready and its parts.")
+    address: str | None = Field(
+        None, description="Address the account trades as; on Simulated the one that was made for it."
+    )
     api_wallet_address: str | None = Field(None, description="Address of the wallet in use.")
     api_wallet_expires_at: Time | None = Field(None, description="When its approval ends.")
-    market_makers: int | None = Field(None, description="Number of MarketMakers on the account.")
+    market_makers: int | None = Field(None, description="MarketMakers on the account, count.")
     summary: AccountSummary | None = Field(None, description="Coarse figures.")
     kill_switch: KillSwitchStatus | None = Field(None, description="State of the kill latch.")
+    last_heartbeat_time: Time | None = Field(None, description="When the account's services were last heard.")
+    teardown: Teardown | None = Field(None, description="Progress of an orderly deletion.")
 
 
 class TradingAccount(ApiModel):
     """One exchange account and what its markets share."""
 
     KIND: ClassVar[str] = "TradingAccount"
-    RULES: ClassVar[tuple[Rule[TradingAccount], ...]] = (name_rule(""),)
+    RULES: ClassVar[tuple[Rule[TradingAccount], ...]] = NAME_RULES
 
     api_version: Literal[API_VERSION] = Field(description="Version of this kind.")  # type: ignore[valid-type]
     kind: Literal["TradingAccount"] = Field(description="This kind.")
