@@ -55,6 +55,8 @@ class StoreSettings(Part):
     """Secret with `users.acl`, `order-state-password` and `risk-password`; made by the chart or by the user."""
     image: str | None = None
     """Image with a `valkey-server` or `redis-server` entry; the operator's default image when absent."""
+    persistent: bool = True
+    """Keep it on a PersistentVolumeClaim. Without, a new pod starts empty, and risk then halts until it is re-armed."""
     storage_class: str | None = None
     size: str = "1Gi"
 
@@ -75,6 +77,8 @@ class NetworkPolicySettings(Part):
     """Where the gateway may open port 443."""
     metrics_from_namespaces: dict[str, str] = Field({})
     """Labels of namespaces whose pods may read metrics; none when empty."""
+    dns_namespace: str = "kube-system"
+    """Namespace of the cluster's DNS pods."""
 
 
 class RolloutSettings(Part):
@@ -99,6 +103,8 @@ class OperatorSettings(Part):
     network_policies: NetworkPolicySettings = NetworkPolicySettings()
     rollout: RolloutSettings = RolloutSettings()
     priority_class: str | None = None
+    gateway_disruption_budget: bool = False
+    """Give gateways a PodDisruptionBudget that allows no eviction: draining their node then waits for a person."""
     resources: dict[str, dict[str, Any]] = Field({})
     """Kubernetes resource requirements by role (gateway, order-state, ...); a role that is absent has the defaults."""
     peering: bool = True
