@@ -7,9 +7,9 @@ integers (`*_e8`), ratios parts per million, times and sizes carry their unit in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from perpmaker.common.config import Part
 from perpmaker.common.reconfigure import VersionedPart
@@ -97,6 +97,24 @@ class GatewayPart(VersionedPart):
     """Silence after which a socket counts as dead."""
     feed_timeout_s: float = Field(5.0, gt=0)
     """Silence after which the market data socket counts as dead."""
+
+    @model_validator(mode="after")
+    def _one_wallet(self) -> Self:
+        if self.simulated_seed is None:
+            if self.address is None or self.key_file is None:
+                raise ValueError(
+                    "address and key_file are both needed; only on Simulated does simulated_seed do instead"
+                )
+            return self
+        if self.address is not None or self.key_file is not None:
+            raise ValueError("simulated_seed stands for address and key_file; leave both of them out")
+        if self.network is not Network.SIMULATED:
+            raise ValueError(
+                f"simulated_seed is for network Simulated, not {self.network.value}; give address and key_file"
+            )
+        if not self.simulated_seed:
+            raise ValueError("simulated_seed is empty; give a text that no other account uses")
+        return self
 
 
 class OrderStatePart(VersionedPart):

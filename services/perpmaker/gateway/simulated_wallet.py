@@ -14,19 +14,15 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from perpmaker.common.clock import SystemClock
+from perpmaker.gateway.approval import approval
 from perpmaker.gateway.decode import frames
-from perpmaker.gateway.key import load_key
+from perpmaker.gateway.key import SigningKey, load_key
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 
 KEY_FILE = "api-wallet.key"
 ACCOUNT_FILE = "account.json"
-AGENT_NAME = "perpmaker"
-_SIGNATURE_CHAIN_ID = 421614
 _TIMEOUT_S = 10.0
 _ATTEMPTS = 50
 _PAUSE_S = 0.1
@@ -65,10 +61,10 @@ async def prepare(directory: Path, api_url: str) -> Wallet:
     async with aiohttp.ClientSession(timeout=timeout, headers={"Content-Type": "application/json"}) as session:
         exchange = _Exchange(session, api_url.rstrip("/"))
         if account is None:
-            master, agent = _new_account(), _new_account()
-            account = SimulatedAccount(address=master.address.lower(), signer=agent.address.lower())
+            master, secret = SigningKey(secrets.token_bytes(32)), secrets.token_bytes(32)
+            account = SimulatedAccount(address=master.address, signer=SigningKey(secret).address)
             await exchange.approve(master, account.signer)
-            _save(directory, agent, account)
+            _save(directory, secret, account)
         await _check_role(exchange, account)
     return Wallet(account, directory / KEY_FILE)
 
@@ -86,10 +82,10 @@ def _load(directory: Path) -> SimulatedAccount | None:
     return account
 
 
-def _save(directory: Path, agent: LocalAccount, account: SimulatedAccount) -> None:
+def _save(directory: Path, secret: bytes, account: SimulatedAccount) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     # The account file is written last: its presence says that the key beside it is approved.
-    _write(directory / KEY_FILE, agent.key.hex().encode() + b"\n", 0o600)
+    _write(directory / KEY_FILE, secret.hex().encode() + b"\n", 0o600)
     _write(directory / ACCOUNT_FILE, msgspec.json.encode(account) + b"\n", 0o644)
 
 
@@ -130,22 +126,9 @@ class _Exchange:
         except frames.DecodeError as error:
             raise WalletError(f"unreadable answer of userRole: {error}") from error
 
-    async def approve(self, master: LocalAccount, agent_address: str) -> None:
+    async def approve(self, master: SigningKey, agent_address: str) -> None:
         """Approve an API wallet with the master's signature over readable typed data."""
-        nonce = SystemClock().now_ms()
-        message = {
-            "hyperliquidChain": "Testnet",
-            "agentAddress": agent_address,
-            "agentName": AGENT_NAME,
-            "nonce": nonce,
-        }
-        action = {"type": "approveAgent", "signatureChainId": hex(_SIGNATURE_CHAIN_ID), **message}
-        signed = master.sign_message(encode_typed_data(full_message=_typed_data(message)))
-        envelope = {
-            "action": action,
-            "nonce": nonce,
-            "signature": {"r": f"0x{signed.r:064x}", "s": f"0x{signed.s:064x}", "v": signed.v},
-        }
+        envelope = approval(master, agent_address, SystemClock().now_ms())
         match read_answer(await self._post("/exchange", envelope)):
             case Accepted():
                 return
@@ -153,38 +136,6 @@ class _Exchange:
                 raise WalletError(f"the exchange refused the API wallet: {text}")
             case _:
                 raise WalletError("the exchange's answer to approveAgent cannot be read")
-
-
-def _typed_data(message: dict[str, object]) -> dict[str, object]:
-    return {
-        "domain": {
-            "name": "HyperliquidSignTransaction",
-            "version": "1",
-            "chainId": _SIGNATURE_CHAIN_ID,
-            "verifyingContract": "0x0000000000000000000000000000000000000000",
-        },
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"},
-                {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"},
-            ],
-            "HyperliquidTransaction:ApproveAgent": [
-                {"name": "hyperliquidChain", "type": "string"},
-                {"name": "agentAddress", "type": "address"},
-                {"name": "agentName", "type": "string"},
-                {"name": "nonce", "type": "uint64"},
-            ],
-        },
-        "primaryType": "HyperliquidTransaction:ApproveAgent",
-        "message": message,
-    }
-
-
-def _new_account() -> LocalAccount:
-    account: LocalAccount = Account.from_key(secrets.token_bytes(32))
-    return account
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

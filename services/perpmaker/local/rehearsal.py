@@ -34,7 +34,7 @@ async def rehearse(system: System, tell: Tell) -> None:
 async def _lose_answer(system: System, processes: AccountProcesses, tell: Tell) -> None:
     if system.venue_address is None:
         return
-    operation = {"op": "drop_after_commit", "n": 1, "address": processes.addressing.wallet.address}
+    operation = {"op": "drop_after_commit", "n": 1, "address": processes.address}
     try:
         async with (
             aiohttp.ClientSession(timeout=_DEADLINE) as session,

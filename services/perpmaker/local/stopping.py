@@ -101,7 +101,7 @@ async def compare_books(
     addressing = processes.addressing
     markets = [maker.spec.market.symbol for maker in processes.plan.makers]
     async with rpc.connect(addressing.order_state.target) as channel, aiohttp.ClientSession() as session:
-        reader = ExchangeReader(session, addressing.api_url, addressing.wallet.address)
+        reader = ExchangeReader(session, addressing.api_url, processes.address)
         while True:
             try:
                 exchange = await reader.read(since_ms, markets, own_only=not processes.plan.is_simulated)

@@ -72,6 +72,12 @@ class AccountProcesses:
     baseline: Mapping[str, orderstate_pb2.MarketSummary]
     """Totals by market before this run placed anything."""
 
+    @property
+    def address(self) -> str:
+        """The account at its exchange."""
+        assert self.addressing.wallet.address is not None  # noqa: S101 - the runner makes or is given each wallet
+        return self.addressing.wallet.address
+
 
 class System:
     """Every process of a run."""
