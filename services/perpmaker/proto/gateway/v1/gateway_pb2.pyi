@@ -587,16 +587,22 @@ class GapClosed(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SNAPSHOT_TIME_MS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_SINCE_MS_FIELD_NUMBER: _builtins.int
     snapshot_time_ms: _builtins.int
     """Exchange time of the open-orders read that closed it, ms."""
+    account_since_ms: _builtins.int
+    """Network Simulated: exchange time before which the exchange knows nothing of the account, ms; 0 elsewhere. Whatever
+    is known from before it belongs to an exchange that is gone.
+    """
     def __init__(
         self,
         *,
         snapshot_time_ms: _builtins.int = ...,
+        account_since_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot_time_ms", b"snapshot_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_since_ms", b"account_since_ms", "snapshot_time_ms", b"snapshot_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
