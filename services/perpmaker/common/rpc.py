@@ -14,6 +14,7 @@ import grpc
 from grpc import aio
 
 from perpmaker.common import logs
+from perpmaker.common.tls import Tls
 
 PLACE_DEADLINE_S: Final = 2.0
 CANCEL_DEADLINE_S: Final = 1.0
@@ -59,8 +60,9 @@ Message = TypeVar("Message")
 Sent = TypeVar("Sent")
 
 
-def connect(target: str) -> aio.Channel:
+def connect(target: str, tls: Tls | None = None) -> aio.Channel:
     """Open a channel; nothing is sent until the first call."""
+    del tls
     return aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
 
 

@@ -13,7 +13,6 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -22,6 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from perpmaker.common import logs, metrics, rpc
 from perpmaker.common.config import Part
+from perpmaker.common.tls import Tls as Tls
 
 LIVENESS = "liveness"
 """Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
@@ -30,16 +30,6 @@ _STOP_DEADLINE_S = 20.0
 _CANCEL_AGAIN_S = 0.5
 
 _log = logs.get(__name__)
-
-
-class Tls(Part):
-    """Mutual TLS between services: who we are and whom we believe. Files are read again when they change."""
-
-    certificate_file: Path
-    """Our certificate chain, PEM; its URI name says which service of which account we are."""
-    key_file: Path
-    ca_file: Path
-    """Authorities whose certificates we accept, PEM."""
 
 
 class Endpoint(Part):

@@ -212,7 +212,7 @@ class Gateway(Service):
         return self._runtime.spawn(work, name=name)
 
     async def _highest_nonce(self) -> int:
-        channel = rpc.connect(self._part.order_state_target)
+        channel = rpc.connect(self._part.order_state_target, self._part.endpoint.tls)
         stub = orderstate_pb2_grpc.OrdersServiceStub(channel)
         try:
             while True:

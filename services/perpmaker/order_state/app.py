@@ -50,9 +50,9 @@ class OrderState(Service):
         self._runtime = runtime
         self._part = part
         clock = clock or SystemClock()
-        self._gateway = rpc.connect(part.gateway_target)
-        self._trading = rpc.connect(part.gateway_target)
-        self._risk = rpc.connect(part.risk_target)
+        self._gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
+        self._trading = rpc.connect(part.gateway_target, part.endpoint.tls)
+        self._risk = rpc.connect(part.risk_target, part.endpoint.tls)
         self.truth = Truth(part.account, part.markets)
         self._store = Store(part.redis_url, part.account)
         self._writer = Writer(self.truth, self._store, clock)

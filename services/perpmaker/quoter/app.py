@@ -43,9 +43,9 @@ class QuoterApp(service.Service):
         """Raises StartError when the part contradicts itself."""
         self._part = part
         self._runtime = runtime
-        self._gateway = rpc.connect(part.gateway_target)
-        self._orders = rpc.connect(part.order_state_target)
-        self._risk = rpc.connect(part.risk_target)
+        self._gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
+        self._orders = rpc.connect(part.order_state_target, part.endpoint.tls)
+        self._risk = rpc.connect(part.risk_target, part.endpoint.tls)
         try:
             self._desk = Desk(part, self._orders, SystemClock())
         except SettingsError as error:

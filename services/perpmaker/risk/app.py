@@ -49,11 +49,11 @@ class RiskApp(service.Service):
         self._runtime = runtime
         self._clock = clock if clock is not None else SystemClock()
         self._markets = tuple(market.market for market in part.markets)
-        self._gateway = rpc.connect(part.gateway_target)
-        self._orders = rpc.connect(part.order_state_target)
+        self._gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
+        self._orders = rpc.connect(part.order_state_target, part.endpoint.tls)
         # Cancels and disarms must never queue behind market data, hence connections of their own.
-        self._kill_gateway = rpc.connect(part.gateway_target)
-        self._kill_orders = rpc.connect(part.order_state_target)
+        self._kill_gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
+        self._kill_orders = rpc.connect(part.order_state_target, part.endpoint.tls)
         self._facts = Facts(self._markets, self._clock)
         self._store = RiskStore(part.redis_url, part.account)
         self._keeper = Keeper(self._store, self._clock, self._new_trip_id)
