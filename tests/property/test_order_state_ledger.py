@@ -7,7 +7,16 @@ from hypothesis import given
 from tests.support.order_state import MARKET, T0, e8
 
 from perpmaker.common.decimals import mul_e8
-from perpmaker.order_state.core.ledger import Entry, FillEntry, FundingEntry, Ledger, OpeningEntry
+from perpmaker.order_state.core.ledger import (
+    Entry,
+    FillEntry,
+    FundingEntry,
+    Ledger,
+    OpeningEntry,
+    Position,
+    carried_over,
+    forgotten,
+)
 
 LOT = e8("0.001")
 TICK = e8("0.1")
@@ -113,3 +122,32 @@ def test_the_entry_price_lies_between_the_prices_paid(stream) -> None:
             )
         else:
             assert position.entry_px_e8 == 0
+
+
+@given(entries)
+def test_an_exchange_that_is_gone_takes_the_position_and_leaves_what_was_realised(stream: list[Entry]) -> None:
+    ledger = Ledger(stream)
+    for position in list(ledger.positions.values()):
+        entry = forgotten(position, T0 + 10)
+        assert entry is not None
+        assert ledger.add(entry)
+        after = ledger.position(position.market)
+        at_cost = position.cash_quote_e8 + mul_e8(position.sz_e8, position.entry_px_e8)
+        assert (after.sz_e8, after.entry_px_e8, after.cash_quote_e8) == (0, 0, at_cost)
+        assert (after.fills, after.volume_quote_e8) == (position.fills, position.volume_quote_e8)
+
+
+@given(entries, st.integers(0, T0 + 20))
+def test_an_exchange_is_forgotten_once_also_after_the_ledger_was_written_anew(stream: list[Entry], since: int) -> None:
+    ledger = Ledger(stream)
+    for position in list(ledger.positions.values()):
+        entry = forgotten(position, since)
+        if entry is not None:
+            ledger.add(entry)
+        assert forgotten(ledger.position(position.market), since) is None
+        rebuilt = Ledger([carried_over(ledger.position(position.market))])
+        assert forgotten(rebuilt.position(position.market), since) is None
+
+
+def test_a_real_exchange_forgets_nothing() -> None:
+    assert forgotten(Position(market=MARKET, sz_e8=e8("1")), 0) is None

@@ -18,6 +18,7 @@ from perpmaker.order_state.core import audit
 from perpmaker.order_state.core import events as ev
 from perpmaker.order_state.core.audit import BookOrder, Finding, Mismatch, Snapshot
 from perpmaker.order_state.core.backoff import COUNTED, after_batch
+from perpmaker.order_state.core.ledger import forgotten
 from perpmaker.order_state.core.orders import TrackedOrder
 from perpmaker.order_state.core.transitions import State
 from perpmaker.order_state.truth import Drift
@@ -253,6 +254,19 @@ def adopt(batch: Batch, market: str, seen: BookOrder) -> None:
     )
     batch.learn(seen.cloid, ev.CancelSent("orphan", handed_over=False))
     _log.error("order.orphan", cloid=seen.cloid, oid=seen.oid, age_ms=batch.now_ms - seen.placed_time_ms)
+
+
+def exchange_began(batch: Batch, since_ms: int) -> None:
+    """The exchange knows nothing of the account from before a time: positions from before it went with another one.
+
+    Only a simulated exchange says so (0: it does not). Orders need no such rule: asked about, each is found to be gone.
+    """
+    for market in batch.truth.books:
+        if not batch.truth.ledger.has_begun(market):
+            continue
+        entry = forgotten(batch.truth.position(market), since_ms)
+        if entry is not None and batch.enter(entry):
+            _log.warning("ledger.exchange_began_anew", market=market, since_ms=since_ms, forgotten_e8=entry.sz_e8)
 
 
 def account_state(batch: Batch, state: gateway_pb2.AccountState) -> None:

@@ -121,6 +121,8 @@ class AccountLink:
             case "gap_opened":
                 self._open_gap()
             case "gap_closed":
+                since_ms = message.gap_closed.account_since_ms
+                post(lambda batch: ingest.exchange_began(batch, since_ms))
                 self._gap_is_open = False
                 self._syncer.request(GAP_CLOSED)
             case "order_update":

@@ -118,7 +118,8 @@ class Truth:
         """Forget an order that is over and archived."""
         book = self.books[order.market]
         book.orders.pop(order.cloid, None)
-        book.by_oid.pop(order.oid, None)
+        if book.by_oid.get(order.oid) == order.cloid:
+            del book.by_oid[order.oid]
 
 
 def total_name(market: str, what: str) -> str:

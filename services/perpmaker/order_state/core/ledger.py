@@ -1,7 +1,7 @@
 """The ledger of one account and the positions it adds up to.
 
 An entry counts once, whatever how often it arrives: fills are identified by (time, market, tid, oid), funding by (time,
-market), an opening balance by its market. Position, cash, fees and volume do not depend on the order of entries.
+market), an opening balance by its market, the end of an exchange by (time, market). Position, cash, fees and volume do not depend on the order of entries.
 
 A price and a size on the exchange's grid multiply to at most six decimals, so every amount here is exact.
 """
@@ -72,7 +72,26 @@ class OpeningEntry(msgspec.Struct, frozen=True, kw_only=True, tag="opening", omi
         return f"o:{self.market}"
 
 
-Entry = FillEntry | FundingEntry | OpeningEntry
+class ForgottenEntry(msgspec.Struct, frozen=True, kw_only=True, tag="forgotten"):
+    """A position that went with a simulated exchange which is gone: closed at its entry price, without a trade.
+
+    What had been realised stays, what had not is forgotten, like everything else of that exchange.
+    """
+
+    market: str
+    sz_e8: int
+    """Signed size held until then."""
+    entry_px_e8: int
+    exchange_time_ms: int
+    """When the exchange began that knows nothing of it."""
+
+    @property
+    def key(self) -> str:
+        """Identity of the entry."""
+        return f"x:{self.exchange_time_ms}:{self.market}"
+
+
+Entry = FillEntry | FundingEntry | OpeningEntry | ForgottenEntry
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +154,27 @@ def fold(position: Position, entry: Entry) -> Position:
                 volume_quote_e8=position.volume_quote_e8 + entry.volume_quote_e8,
                 last_fill_time_ms=max(position.last_fill_time_ms, entry.exchange_time_ms),
             )
+        case ForgottenEntry():
+            left = position.sz_e8 - entry.sz_e8
+            return replace(
+                position,
+                sz_e8=left,
+                entry_px_e8=position.entry_px_e8 if left else 0,
+                cash_quote_e8=position.cash_quote_e8 + mul_e8(entry.sz_e8, entry.entry_px_e8),
+                last_fill_time_ms=max(position.last_fill_time_ms, entry.exchange_time_ms),
+            )
+
+
+def forgotten(position: Position, since_ms: int) -> ForgottenEntry | None:
+    """What ends a market's position when the exchange knows nothing from before `since_ms`; None when ours is newer."""
+    if position.last_fill_time_ms >= since_ms:
+        return None
+    return ForgottenEntry(
+        market=position.market,
+        sz_e8=position.sz_e8,
+        entry_px_e8=position.entry_px_e8,
+        exchange_time_ms=since_ms,
+    )
 
 
 def opening_at_cost(market: str, sz_e8: int, entry_px_e8: int, exchange_time_ms: int) -> OpeningEntry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from perpmaker.order_state.core.ledger import Entry, FillEntry, FundingEntry, OpeningEntry
+from perpmaker.order_state.core.ledger import Entry, FillEntry, ForgottenEntry, FundingEntry, OpeningEntry
 from perpmaker.order_state.core.orders import TrackedOrder
 
 
@@ -57,7 +57,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.encode
 _order = msgspec.json.Decoder(TrackedOrder)
 _line = msgspec.json.Decoder(JournalLine)
-_entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(FillEntry | FundingEntry | OpeningEntry)
+_entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(FillEntry | FundingEntry | OpeningEntry | ForgottenEntry)
 
 
 def encode_order(order: TrackedOrder) -> bytes:
