@@ -13,6 +13,7 @@ from perpmaker.gateway.connections.account import AccountStream
 from perpmaker.gateway.connections.market_data import MarketDataStream
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.market_hub import Mailbox, MarketHub
+from perpmaker.gateway.markets import Markets
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
@@ -103,7 +104,14 @@ class AccountCase:
         self.hub = AccountHub()
         self.switch_firings: list[int] = []
         self.stream = AccountStream(
-            ADDRESS, ("BTC",), self.hub, clock, ExchangeClock(clock), lambda: None, self.switch_firings.append
+            ADDRESS,
+            Markets(("BTC",)),
+            self.hub,
+            clock,
+            ExchangeClock(clock),
+            lambda: None,
+            self.switch_firings.append,
+            lambda: None,
         )
         self.reader: Subscriber = self.hub.subscribe(NOW)
         self.hub.close_gap(self.hub.generation, Snapshot(pb.OpenOrders(), (), pb.AccountState()), 0)

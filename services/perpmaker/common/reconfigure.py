@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 import grpc
 from grpc import aio
@@ -158,5 +158,9 @@ async def answer(configuration: Configuration[P], request: Request, context: aio
     except ReconfigurationError as error:
         refusal = error
     _log.warning("config.refused", revision=request.revision, in_force=configuration.revision, reason=str(refusal))
+    return await _abort(refusal, context)
+
+
+async def _abort(refusal: ReconfigurationError, context: aio.ServicerContext[Any, Any]) -> NoReturn:
     metadata = ((REFUSED_MARKETS_KEY, ",".join(refusal.markets)),) if refusal.markets else ()
     await context.abort(refusal.code, str(refusal), metadata)

@@ -65,6 +65,8 @@ class AccountHub:
         """Grows with every gap that opens; a snapshot read under an older one closes nothing."""
         self.wanted = asyncio.Event()
         """Set while some subscriber waits for a snapshot."""
+        self.account_since_ms = 0
+        """Exchange time before which the exchange knows nothing of the account; 0 when that is not known."""
 
     def subscribe(self, fills_since_ms: int) -> Subscriber:
         """Add a reader, in a gap."""
@@ -106,7 +108,7 @@ class AccountHub:
             return False
         for subscriber in waiting:
             subscriber.in_gap = False
-        closed = pb.GapClosed(snapshot_time_ms=orders.as_of_ms)
+        closed = pb.GapClosed(snapshot_time_ms=orders.as_of_ms, account_since_ms=self.account_since_ms)
         self._send(event("", orders.as_of_ms, receive_ns, gap_closed=closed), waiting)
         self._refresh()
         return True

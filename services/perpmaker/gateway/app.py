@@ -20,8 +20,9 @@ from perpmaker.common import logs, rpc, service
 from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
+from perpmaker.common.reconfigure import Configuration
 from perpmaker.common.service import Runtime, Service, StartError
-from perpmaker.gateway import metrics, preflight
+from perpmaker.gateway import metrics, preflight, sign_up
 from perpmaker.gateway.account_hub import AccountHub
 from perpmaker.gateway.budget import Budgets, BudgetSettings
 from perpmaker.gateway.connections.account import AccountStream
@@ -37,18 +38,20 @@ from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.execution import Execution, SigningDesk
 from perpmaker.gateway.fencing import MAX_CLOCK_OFFSET_MS, Fence
 from perpmaker.gateway.gap_keeper import keep_closed
-from perpmaker.gateway.key import KeyFileError, SigningKey, load_key
+from perpmaker.gateway.identity import Identity, open_identity
+from perpmaker.gateway.key import KeyFileError
 from perpmaker.gateway.market_hub import MarketHub
+from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import MAX_LEAD_MS, Nonces
 from perpmaker.gateway.reads import AccountReads
+from perpmaker.gateway.reconfigure import HOT_FIELDS, Reconfigurator
 from perpmaker.gateway.serving.account import AccountServicer
 from perpmaker.gateway.serving.execution import ExecutionServicer
 from perpmaker.gateway.serving.market_data import MarketDataServicer
 from perpmaker.gateway.serving.reference import ReferenceServicer
 from perpmaker.gateway.signing import SelfCheckError, Signer, measure_us, self_check
 from perpmaker.hyperliquid.networks import signing_source, ws_url
-from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
@@ -57,6 +60,7 @@ COMPONENT = "gateway"
 _SLOW_SIGNATURE_US = 1_000
 _CLOCK_EVERY_S = 10.0
 _LIMITS_EVERY_S = 60.0
+_VALIDITY_EVERY_S = 600.0
 _CLOCK_SAMPLES_AT_START = 3
 _EMPTY_BOOK_DEADLINE_S = 5.0
 
@@ -69,10 +73,10 @@ def main(config_path: Path) -> None:
     service.run(COMPONENT, part.endpoint, lambda runtime: Gateway(part, runtime), account=part.account)
 
 
-def open_key(part: GatewayPart) -> SigningKey:
-    """Load the key of the account. Raises StartError."""
+def open_wallet(part: GatewayPart) -> Identity:
+    """Account and key of the part. Raises StartError."""
     try:
-        return load_key(part.key_file, group_readable=part.key_file_group_readable)
+        return open_identity(part)
     except KeyFileError as error:
         raise StartError(str(error)) from error
 
@@ -86,7 +90,7 @@ class Gateway(Service):
         self._runtime = runtime
         self._clock = clock or SystemClock()
         self._measurements = Measurements()
-        self._instruments: dict[str, InstrumentRules] = {}
+        self._markets = Markets(part.markets)
         self._changed = asyncio.Event()
         self._account_changed = asyncio.Event()
         self._switch_task: asyncio.Task[None] | None = None
@@ -94,9 +98,12 @@ class Gateway(Service):
         settings = BudgetSettings(part.max_actions_per_minute, part.reserved_for_cancels_percent)
         self._budgets = Budgets(settings, self._clock.monotonic_s())
         self._exchange_clock = ExchangeClock(self._clock)
+        self._identity = open_wallet(part)
+        self._reconnected = asyncio.Event()
+        self._signer_valid_until_ms = 0
         self._desk = self._open_desk()
         self._rest = Rest(part.api_url, self._budgets, self._clock)
-        self._reads = AccountReads(self._rest, part.address, part.markets, self._exchange_clock)
+        self._reads = AccountReads(self._rest, self._identity.address, self._markets, self._exchange_clock)
         self._attendance = Attendance(self._clock)
         self._switch = DeadMansSwitch(
             part.dead_mans_switch, self._desk, self._rest, self._exchange_clock, self._attendance
@@ -105,7 +112,7 @@ class Gateway(Service):
         self._build_streams()
         dispatch = Dispatch(self._entry, self._rest, self._clock, self._measurements, part.post_timeout_ms)
         self._execution = Execution(
-            self._instruments,
+            self._markets,
             self._desk,
             self._entry,
             dispatch,
@@ -116,13 +123,29 @@ class Gateway(Service):
             self._measurements,
             part.expires_in_ms,
         )
+        self._reconfigurator = Reconfigurator(
+            part,
+            self._markets,
+            self._desk,
+            self._rest,
+            self._reads,
+            self._budgets,
+            self._switch,
+            self._market_stream,
+            self._account_stream,
+        )
+        self._configuration = Configuration(part, HOT_FIELDS, self._put_in_force)
+
+    async def _put_in_force(self, part: GatewayPart) -> None:
+        await self._reconfigurator.put_in_force(part, self._clock.monotonic_s())
+        self._changed.set()
 
     def _open_desk(self) -> SigningDesk:
         try:
             self_check()
         except SelfCheckError as error:
             raise StartError(str(error)) from error
-        signer = Signer(open_key(self._part), signing_source(self._part.network), self._part.vault_address)
+        signer = Signer(self._identity.key, signing_source(self._part.network), self._part.vault_address)
         median_us = measure_us(signer)
         if not is_native() or median_us > _SLOW_SIGNATURE_US:
             _log.warning(
@@ -138,16 +161,17 @@ class Gateway(Service):
         self._market_hub = MarketHub()
         self._account_hub = AccountHub()
         self._market_stream = MarketDataStream(
-            part.markets, part.address, self._market_hub, self._clock, part.feed_timeout_s, self._changed.set
+            part.markets, self._identity.address, self._market_hub, self._clock, part.feed_timeout_s, self._changed.set
         )
         self._account_stream = AccountStream(
-            part.address,
-            part.markets,
+            self._identity.address,
+            self._markets,
             self._account_hub,
             self._clock,
             self._exchange_clock,
             self._on_account_changed,
             self._switch.fired,
+            self._reconnected.set,
         )
 
     def _on_account_changed(self) -> None:
@@ -157,22 +181,26 @@ class Gateway(Service):
     def register(self, server: aio.Server) -> None:
         """See Service."""
         gateway_pb2_grpc.add_MarketDataServiceServicer_to_server(
-            MarketDataServicer(self._market_hub, self._part.markets), server
+            MarketDataServicer(self._market_hub, self._markets), server
         )
         gateway_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(self._account_hub), server)
         gateway_pb2_grpc.add_ExecutionServiceServicer_to_server(
             ExecutionServicer(self._execution, self._fence, self._desk, self._rest, self._attendance), server
         )
         gateway_pb2_grpc.add_ReferenceServiceServicer_to_server(
-            ReferenceServicer(self._instruments, self._reads, self.status), server
+            ReferenceServicer(self._markets, self._reads, self.status, self._configuration), server
         )
 
     async def start(self) -> None:
         """See Service."""
         for _ in range(_CLOCK_SAMPLES_AT_START):
             await preflight.patiently(self._sample_clock)
-        await preflight.check_signer(self._part, self._desk.signer.address, self._rest, self._clock)
-        rules = await preflight.load_instruments(self._part, self._reads)
+        if self._identity.master is not None:
+            await sign_up.sign_up(self._identity, self._rest, self._clock)
+            self._account_hub.account_since_ms = await sign_up.known_since_ms(self._identity, self._rest)
+        await preflight.check_signer(self._identity, self._part.expected_signer, self._rest)
+        await preflight.patiently(self._read_validity)
+        rules = await preflight.load_instruments(self._part.markets, self._reads)
         self._desk.nonces = Nonces(self._clock, await self._highest_nonce())
         if self._desk.nonces.lead_ms() > MAX_LEAD_MS:
             raise StartError(
@@ -182,8 +210,8 @@ class Gateway(Service):
             if leverage.market in rules:
                 await preflight.set_leverage(leverage, rules[leverage.market], self._desk, self._rest, self._reads)
         await preflight.patiently(self._read_limits)
-        # Filled last: until now every plan was refused for an unknown market.
-        self._instruments.update(rules)
+        # Last: until now every plan was refused for an unknown market.
+        self._markets.serve(self._part.markets, rules)
         self._spawn_all()
 
     def _spawn_all(self) -> None:
@@ -204,9 +232,11 @@ class Gateway(Service):
         )
         self._spawn(self._every(_CLOCK_EVERY_S, self._sample_clock), "clock")
         self._spawn(self._every(_LIMITS_EVERY_S, self._read_limits), "limits")
+        self._spawn(self._every(_VALIDITY_EVERY_S, self._read_validity), "signer-validity")
+        if self._identity.master is not None:
+            self._spawn(sign_up.watch(self._identity, self._rest, self._reconnected), "membership")
         self._spawn(self._keep_readiness(), "readiness")
-        if part.dead_mans_switch.enabled:
-            self._switch_task = self._spawn(self._switch.run(), "dead-mans-switch")
+        self._switch_task = self._spawn(self._switch.run(), "dead-mans-switch")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self._runtime.spawn(work, name=name)
@@ -242,11 +272,16 @@ class Gateway(Service):
         self._changed.set()
 
     async def _read_limits(self) -> None:
-        limits = await self._rest.info(frames.USER_RATE_LIMIT, "userRateLimit", user=self._part.address)
+        limits = await self._rest.info(frames.USER_RATE_LIMIT, "userRateLimit", user=self._identity.address)
         self._budgets.address.observe(limits.n_requests_cap, limits.n_requests_used)
         metrics.ADDRESS_LEFT.set(self._budgets.address.left)
         used = self._budgets.ip_weight_used(self._clock.monotonic_s()) / self._budgets.ip_weight.capacity
         metrics.RATE_LIMIT_USED.labels("ip_weight").set(used)
+
+    async def _read_validity(self) -> None:
+        self._signer_valid_until_ms = await preflight.valid_until_ms(
+            self._identity.address, self._desk.signer.address, self._rest, self._clock
+        )
 
     async def _keep_readiness(self) -> None:
         while True:
@@ -263,7 +298,7 @@ class Gateway(Service):
             self._entry.changed.clear()
 
     def _not_ready_because(self) -> str:
-        if not self._instruments:
+        if not self._markets.is_loaded:
             return "starting"
         if abs(self._exchange_clock.offset_ms) >= MAX_CLOCK_OFFSET_MS:
             return f"clock is {self._exchange_clock.offset_ms} ms off the exchange's"
@@ -282,6 +317,10 @@ class Gateway(Service):
             ready=not reason,
             reason=reason,
             signer_address=self._desk.signer.address,
+            account_address=self._identity.address,
+            exchange_connected=self._account_stream.is_complete and self._market_stream.is_complete,
+            signer_valid_until_ms=self._signer_valid_until_ms,
+            rate_limit_used_ppm=round(self._budgets.share_used(self._clock.monotonic_s()) * 1_000_000),
             address_budget_left=self._budgets.address.left,
             ip_weight_used=self._budgets.ip_weight_used(self._clock.monotonic_s()),
             dead_man_deadline_ms=self._switch.deadline_ms,
@@ -289,6 +328,7 @@ class Gateway(Service):
             clock_offset_ms=self._exchange_clock.offset_ms,
             highest_nonce=self._desk.nonces.highest,
             dead_man_firings_left=self._switch.firings_left,
+            applied_revision=self._configuration.revision,
         )
         self._measurements.fill_in(status)
         return status

@@ -35,6 +35,13 @@ class TokenBucket:
         self._level = capacity
         self._at_s = now_s
 
+    def resize(self, capacity: float, per_s: float, reserve: float, now_s: float) -> None:
+        """Change its size from now on; what was used stays used."""
+        self._level = min(capacity, self.level(now_s) + capacity - self.capacity)
+        self.capacity = capacity
+        self.reserve = reserve
+        self._per_s = per_s
+
     def level(self, now_s: float) -> float:
         """What is left, the reserve included; negative while the privileged have overdrawn it."""
         self._level = min(self.capacity, self._level + max(0.0, now_s - self._at_s) * self._per_s)
@@ -124,7 +131,16 @@ class Budgets:
         # Half as burst and half as refill, so that no minute whatsoever sees more than the limit.
         self.connects = TokenBucket(CONNECTS_PER_MINUTE / 2, CONNECTS_PER_MINUTE / 120, 0, now_s)
         self._own = TokenBucket(ceiling, ceiling / 60, 0, now_s)
-        self._flight_limit = POSTS_IN_FLIGHT - math.ceil(POSTS_IN_FLIGHT * share)
+        self._flight_limit = _flight_limit(share)
+
+    def apply(self, settings: BudgetSettings, now_s: float) -> None:
+        """Work by other settings from now on; what was used stays used."""
+        share = settings.reserved_for_cancels_percent / 100
+        ceiling = settings.max_actions_per_minute
+        for bucket, per_minute in ((self.ip_weight, IP_WEIGHT_PER_MINUTE), (self.messages, SOCKET_MESSAGES_PER_MINUTE)):
+            bucket.resize(per_minute, per_minute / 60, per_minute * share, now_s)
+        self._own.resize(ceiling, ceiling / 60, 0, now_s)
+        self._flight_limit = _flight_limit(share)
 
     def admit_orders(self, items: int, in_flight: int, now_s: float) -> Shortage | None:
         """Take what one action of this many placements or modifies costs, or name the budget that forbids it."""
@@ -145,9 +161,22 @@ class Budgets:
         self.messages.take_privileged(1, now_s)
         self.address.spend(items)
 
+    def share_used(self, now_s: float) -> float:
+        """How full the fullest of the per-minute budgets is, the cancels' reserve included: 0 for unused, 1 for spent.
+
+        The address budget is no part of it: it is a balance over the account's life, not a rate.
+        """
+        return max(
+            1 - max(0.0, bucket.level(now_s)) / bucket.capacity for bucket in (self.ip_weight, self.messages, self._own)
+        )
+
     def ip_weight_used(self, now_s: float) -> int:
         """Weight used and not yet refilled."""
         return round(IP_WEIGHT_PER_MINUTE - self.ip_weight.level(now_s))
+
+
+def _flight_limit(share: float) -> int:
+    return POSTS_IN_FLIGHT - math.ceil(POSTS_IN_FLIGHT * share)
 
 
 def exchange_weight(items: int) -> int:

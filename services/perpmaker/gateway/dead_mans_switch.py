@@ -3,12 +3,13 @@
 Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
 on, slowly while nothing is armed; a push without an answer is repeated soon, since a deadline of an earlier process may
 be running; nothing is pushed while order-state is away, since the gateway alone does not know what to cancel; it is
-cleared only when told that the book is empty.
+cleared only when told that the book is empty, or that the trader wants no switch any more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 
 from perpmaker.api.parts import DeadMansSwitchPart
@@ -47,7 +48,9 @@ class DeadMansSwitch:
         self._rest = rest
         self._clock = exchange_clock
         self._attendance = attendance
+        self._woken = asyncio.Event()
         self._deadline_ms = 0
+        self._asked_ms = 0
         self._firing_times: set[int] = set()
         self._was_answered = True
         self.refusal = ""
@@ -71,18 +74,34 @@ class DeadMansSwitch:
             _log.error("dead_mans_switch.fired", time_ms=time_ms, left_today=self.firings_left)
             metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
 
+    def apply(self, part: DeadMansSwitchPart) -> None:
+        """Work by other settings from now on."""
+        self._part = part
+        self._woken.set()
+
     async def run(self) -> None:
-        """Push the deadline on until cancelled."""
+        """Push the deadline on, or withdraw it for good while the switch is not wanted, until cancelled."""
         metrics.DEADMAN_FIRINGS_LEFT.set(self.firings_left)
         was_attended = True
         while True:
+            self._woken.clear()
             is_attended = self._attendance.is_given
-            if is_attended:
+            if not self._part.enabled:
+                await self.clear()
+            elif is_attended:
                 await self.push()
             elif was_attended:
                 _log.error("dead_mans_switch.unattended", deadline_ms=self.deadline_ms)
             was_attended = is_attended
-            await asyncio.sleep(self.pause_s if is_attended else _UNATTENDED_PAUSE_S)
+            pause_s = self.pause_s if is_attended or not self._part.enabled else _UNATTENDED_PAUSE_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
+
+    @property
+    def _may_be_armed(self) -> bool:
+        """Whether the exchange may hold a deadline; a push without an answer may have been heard."""
+        return bool(self.deadline_ms) or (not self._was_answered and self._asked_ms > self._clock.now_ms())
 
     @property
     def pause_s(self) -> float:
@@ -94,7 +113,7 @@ class DeadMansSwitch:
 
     async def push(self) -> None:
         """Move the deadline to now + timeout."""
-        deadline_ms = self._clock.now_ms() + self._part.timeout_s * 1000
+        deadline_ms = self._asked_ms = self._clock.now_ms() + self._part.timeout_s * 1000
         refusal = await self._schedule(ScheduleCancelAction(time=deadline_ms))
         if refusal is None:
             self._deadline_ms = deadline_ms
@@ -104,8 +123,8 @@ class DeadMansSwitch:
         metrics.DEADMAN_DEADLINE.set(self.deadline_ms / 1000)
 
     async def clear(self) -> None:
-        """Withdraw the deadline; only when the book is empty."""
-        if self.deadline_ms and await self._schedule(ScheduleCancelAction()) is None:
+        """Withdraw the deadline; only when the book is empty or the switch is not wanted."""
+        if self._may_be_armed and await self._schedule(ScheduleCancelAction()) is None:
             self._deadline_ms = 0
             metrics.DEADMAN_DEADLINE.set(0)
 

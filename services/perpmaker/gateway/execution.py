@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
@@ -19,6 +19,7 @@ from perpmaker.gateway.connections.dispatch import Departure, Dispatch
 from perpmaker.gateway.connections.order_entry import OrderEntry
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.fencing import Fence, Refusal, expiry_ms, refusal
+from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import Nonces
 from perpmaker.gateway.outcomes import not_sent, unknown
@@ -64,7 +65,7 @@ class Execution:
 
     def __init__(
         self,
-        instruments: Mapping[str, InstrumentRules],
+        markets: Markets,
         desk: SigningDesk,
         entry: OrderEntry,
         dispatch: Dispatch,
@@ -75,7 +76,7 @@ class Execution:
         measurements: Measurements,
         expires_in_ms: int,
     ) -> None:
-        self._instruments = instruments
+        self._markets = markets
         self._desk = desk
         self._entry = entry
         self._dispatch = dispatch
@@ -89,7 +90,7 @@ class Execution:
 
     async def execute(self, request: pb.ExecuteRequest, emit: Emit) -> None:
         """Send a plan; `emit` gets what is told of it, some of it after this returns. Never raises for a bad plan."""
-        rules = self._instruments.get(request.trace.market)
+        rules = self._markets.rules_for_cancels(request.trace.market)
         if rules is None:
             self._refuse_all(request, emit)
             return
@@ -153,6 +154,8 @@ class Execution:
             now_ms=self._clock.now_ms(),
             clock_offset_ms=self._exchange_clock.offset_ms,
         )
+        if self._markets.rules_of(request.trace.market) is None:
+            reason = "unknown_market"
         self._fence.observe(request.trace.market, request.trace.epoch)
         if reason is None and not self._entry.is_connected:
             reason = "not_connected"

@@ -97,6 +97,10 @@ class MarketHub:
             if trace.market in mailbox.markets:
                 mailbox.add_trades(trace, trades)
 
+    def forget(self, market: str) -> None:
+        """Drop what is known of a market that is served no longer."""
+        self._newest = {key: message for key, message in self._newest.items() if key[0] != market}
+
     def feeds(self) -> Mapping[str, bool]:
         """Whether each market's feed is live."""
         return {market: message.feed.live for (market, kind), message in self._newest.items() if kind == "feed"}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from perpmaker.api.parts import GatewayPart, LeveragePart
+from perpmaker.api.parts import LeveragePart
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.common.service import StartError
@@ -20,7 +21,8 @@ from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.exchange_clock import WARN_OFFSET_MS, ExchangeClock
 from perpmaker.gateway.execution import SigningDesk
-from perpmaker.gateway.instruments import UnknownMarketError, resolve
+from perpmaker.gateway.identity import Identity
+from perpmaker.gateway.instruments import UnknownMarketError, dexes_of, resolve
 from perpmaker.gateway.outcomes import Accepted, Malformed, Refused, read_answer
 from perpmaker.gateway.reads import AccountReads
 from perpmaker.hyperliquid.rules import InstrumentRules
@@ -59,6 +61,11 @@ async def sample_clock(rest: Rest, clock: Clock, exchange_clock: ExchangeClock) 
         _log.warning("clock.offset", offset_ms=offset_ms, remedy="synchronise this machine's clock (NTP)")
 
 
+def is_agent_of(role: frames.UserRoleWire, *owners: str) -> bool:
+    """Whether `userRole` of a signer says that it is an API wallet of one of the owners (lower case). Pure."""
+    return role.role == "agent" and (role.data or {}).get("user", "").lower() in owners
+
+
 def refusal_of_signer(role: frames.UserRoleWire, signer: str, owners: tuple[str, ...]) -> str | None:
     """Why this signer may not trade for the account, as `userRole` of the signer says, or None. Pure.
 
@@ -66,12 +73,10 @@ def refusal_of_signer(role: frames.UserRoleWire, signer: str, owners: tuple[str,
     case.
     """
     account = owners[0]
-    if signer in owners:
+    if signer in owners or is_agent_of(role, *owners):
         return None
     if role.role == "agent":
         master = (role.data or {}).get("user", "").lower()
-        if master in owners:
-            return None
         return f"API wallet {signer} is approved for {master}, not for {account}; use the key approved by {account}"
     return (
         f"key of {signer} is no API wallet of {account} (the exchange says: {role.role});"
@@ -79,45 +84,62 @@ def refusal_of_signer(role: frames.UserRoleWire, signer: str, owners: tuple[str,
     )
 
 
-async def check_signer(part: GatewayPart, signer: str, rest: Rest, clock: Clock) -> None:
-    """Verify with the exchange that the key may trade for the account. Raises StartError."""
-    account = part.address.lower()
-    if part.expected_signer is not None and part.expected_signer.lower() != signer:
-        raise StartError(
-            f"key file {part.key_file} belongs to {signer}, but {part.expected_signer.lower()} is expected;"
+async def why_not(account: str, signer: str, expected_signer: str | None, key_file: Path | None, rest: Rest) -> str:
+    """Why a key may not trade for the account, with the remedy; empty when it may. Raises ReadError.
+
+    Addresses are lower case, except that of `expected_signer`, which is as the user wrote it.
+    """
+    if expected_signer is not None and expected_signer.lower() != signer:
+        return (
+            f"key file {key_file} belongs to {signer}, but {expected_signer.lower()} is expected;"
             " mount the right key or correct the expected signer"
         )
-    role = await patiently(lambda: rest.info(frames.USER_ROLE, "userRole", user=signer))
+    role = await rest.info(frames.USER_ROLE, "userRole", user=signer)
     owners: tuple[str, ...] = (account,)
-    if role.role == "agent" and (role.data or {}).get("user", "").lower() != account:
-        own = await patiently(lambda: rest.info(frames.USER_ROLE, "userRole", user=account))
+    if role.role == "agent" and not is_agent_of(role, account):
+        own = await rest.info(frames.USER_ROLE, "userRole", user=account)
         if own.role == "subAccount" and own.data is not None:
             owners = (account, own.data.get("master", "").lower())
-    problem = refusal_of_signer(role, signer, owners)
-    if problem is not None:
-        raise StartError(problem)
-    if signer in owners:
+    problem = refusal_of_signer(role, signer, owners) or ""
+    if not problem and signer in owners:
         _log.warning("signer.is_master", remedy="use an API wallet, which cannot withdraw")
-        return
-    await _warn_of_expiry(account, signer, rest, clock)
+    return problem
 
 
-async def _warn_of_expiry(account: str, signer: str, rest: Rest, clock: Clock) -> None:
-    agents = await patiently(lambda: rest.info(frames.EXTRA_AGENTS, "extraAgents", user=account))
-    for agent in agents:
+async def check_signer(identity: Identity, expected_signer: str | None, rest: Rest) -> None:
+    """Verify with the exchange that the key may trade for the account. Raises StartError."""
+    account, signer = identity.address, identity.key.address
+    problem = await patiently(lambda: why_not(account, signer, expected_signer, identity.key_file, rest))
+    if problem:
+        raise StartError(problem)
+
+
+async def valid_until_ms(account: str, signer: str, rest: Rest, clock: Clock) -> int:
+    """When the exchange's approval of the signer ends, ms; 0 when it does not say. Warns of the end. Raises ReadError.
+
+    The exchange lists named API wallets only.
+    """
+    for agent in await rest.info(frames.EXTRA_AGENTS, "extraAgents", user=account):
         if agent.address.lower() == signer and agent.valid_until is not None:
             left_ms = agent.valid_until - clock.now_ms()
             if left_ms < _AGENT_EXPIRY_WARNING_MS:
                 _log.warning(
                     "signer.expires", days_left=round(left_ms / 86_400_000, 1), remedy="approve a new API wallet"
                 )
+            return agent.valid_until
+    return 0
 
 
-async def load_instruments(part: GatewayPart, reads: AccountReads) -> dict[str, InstrumentRules]:
-    """Rules of the configured markets. Raises StartError."""
-    universes, places = await patiently(reads.universes)
+async def read_instruments(markets: Sequence[str], reads: AccountReads) -> dict[str, InstrumentRules]:
+    """Rules of markets. Raises ReadError, UnknownMarketError."""
+    universes, places = await reads.universes(dexes_of(markets))
+    return resolve(markets, universes, places)
+
+
+async def load_instruments(markets: Sequence[str], reads: AccountReads) -> dict[str, InstrumentRules]:
+    """The same, waiting for the exchange. Raises StartError."""
     try:
-        return resolve(part.markets, universes, places)
+        return await patiently(lambda: read_instruments(markets, reads))
     except UnknownMarketError as error:
         raise StartError(f"{error}; correct the market's symbol") from error
 
@@ -138,7 +160,7 @@ async def set_leverage(
     for _ in range(2):
         if in_force.leverage == value and in_force.cross == wanted.cross:
             break
-        refusal = await _update_leverage(rules.asset_id, value, wanted.cross, desk, rest)
+        refusal = await update_leverage(rules.asset_id, value, wanted.cross, desk, rest)
         in_force = await patiently(lambda: reads.trade_limits(wanted.market))
         if refusal is None:
             break
@@ -151,7 +173,8 @@ async def set_leverage(
         _log.warning("leverage.capped", market=wanted.market, requested=wanted.value, actual=in_force.leverage)
 
 
-async def _update_leverage(asset_id: int, value: int, cross: bool, desk: SigningDesk, rest: Rest) -> str | None:
+async def update_leverage(asset_id: int, value: int, cross: bool, desk: SigningDesk, rest: Rest) -> str | None:
+    """Set leverage and margin mode once; why the exchange did not, or None."""
     signed = desk.sign(UpdateLeverageAction(asset=asset_id, is_cross=cross, leverage=value))
     result = await rest.exchange(signed.body, _REST_TIMEOUT_S)
     if not isinstance(result, Answered):

@@ -9,7 +9,7 @@ from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import account as decode
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.instruments import dexes_of
+from perpmaker.gateway.markets import Markets
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
@@ -20,17 +20,17 @@ _MAX_PAGES = 50
 class AccountReads:
     """Reads of one account over all dexes in use."""
 
-    def __init__(self, rest: Rest, address: str, markets: Sequence[str], exchange_clock: ExchangeClock) -> None:
+    def __init__(self, rest: Rest, address: str, markets: Markets, exchange_clock: ExchangeClock) -> None:
         self._rest = rest
         self._address = address
-        self._dexes = dexes_of(markets)
+        self._markets = markets
         self._clock = exchange_clock
 
     async def open_orders(self) -> pb.OpenOrders:
         """Every open order; true at or after `as_of_ms`. Raises ReadError."""
         as_of_ms = self._clock.at_least_ms()
         found = pb.OpenOrders(as_of_ms=as_of_ms, queried=True)
-        for dex in self._dexes:
+        for dex in self._markets.dexes:
             orders = await self._rest.info(frames.OPEN_ORDERS_LIST, "openOrders", user=self._address, dex=dex)
             with _exact("openOrders"):
                 found.orders.extend(decode.open_order_message(order) for order in orders)
@@ -40,7 +40,7 @@ class AccountReads:
         """Equity, margin and positions. Raises ReadError."""
         states = [
             await self._rest.info(frames.CLEARINGHOUSE, "clearinghouseState", user=self._address, dex=dex)
-            for dex in self._dexes
+            for dex in self._markets.dexes
         ]
         with _exact("clearinghouseState"):
             return decode.account_message(states)
@@ -77,14 +77,16 @@ class AccountReads:
         with _exact("activeAssetData"):
             return decode.trade_limits_message(data)
 
-    async def universes(self) -> tuple[Mapping[str, Sequence[frames.AssetWire]], Mapping[str, int]]:
-        """Universe of each dex in use and each dex's place among the dexes. Raises ReadError."""
+    async def universes(
+        self, wanted: Sequence[str]
+    ) -> tuple[Mapping[str, Sequence[frames.AssetWire]], Mapping[str, int]]:
+        """Universe of each wanted dex and each dex's place among the dexes. Raises ReadError."""
         places = {"": 0}
-        if len(self._dexes) > 1:
+        if any(wanted):
             dexes = await self._rest.info(frames.PERP_DEXS, "perpDexs")
             places |= {dex.name: index for index, dex in enumerate(dexes) if dex is not None}
         universes = {
-            dex: (await self._rest.info(frames.META, "meta", dex=dex)).universe for dex in self._dexes if dex in places
+            dex: (await self._rest.info(frames.META, "meta", dex=dex)).universe for dex in wanted if dex in places
         }
         return universes, places
 

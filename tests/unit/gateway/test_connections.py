@@ -8,7 +8,7 @@ from websockets.protocol import State
 from perpmaker.gateway.connections.backoff import FIRST_S, LONGEST_S, reconnect_delay_s
 from perpmaker.gateway.connections.order_entry import Answered, HttpFailure, Lost, NotConnectedError, OrderEntry
 from perpmaker.gateway.connections.socket import Link
-from perpmaker.gateway.connections.subscriptions import CONFIRM_DEADLINE_S, Pending, subscribe_frame
+from perpmaker.gateway.connections.subscriptions import CONFIRM_DEADLINE_S, Confirmation, Pending, subscribe_frame
 
 
 class Wire:
@@ -116,14 +116,18 @@ def test_reconnects_slow_down_to_a_bound_and_never_march_in_step() -> None:
     assert delays == sorted(delays)
 
 
+def _confirmed(**subscription: object) -> Confirmation:
+    return Confirmation("subscribe", subscription)
+
+
 def test_subscriptions_are_confirmed_by_normalised_echoes() -> None:
     pending = Pending(
         [{"type": "l2Book", "coin": "BTC", "fast": True}, {"type": "orderUpdates", "user": "0xab"}], now_s=0.0
     )
-    pending.confirm({"type": "l2Book", "coin": "ETH", "fast": True})
-    pending.confirm({"type": "orderUpdates", "user": "0xAB", "extra": None})
+    pending.confirm(_confirmed(type="l2Book", coin="ETH", fast=True))
+    pending.confirm(_confirmed(type="orderUpdates", user="0xAB", extra=None))
     assert not pending.is_empty
-    pending.confirm({"type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": True})
+    pending.confirm(_confirmed(type="l2Book", coin="BTC", nSigFigs=None, mantissa=None, fast=True))
     assert pending.is_empty
     assert not pending.is_overdue(1_000.0)
 
@@ -132,6 +136,28 @@ def test_unconfirmed_subscription_is_overdue_after_its_deadline() -> None:
     pending = Pending([{"type": "bbo", "coin": "BTC"}], now_s=10.0)
     assert not pending.is_overdue(10.0 + CONFIRM_DEADLINE_S)
     assert pending.is_overdue(10.1 + CONFIRM_DEADLINE_S)
+
+
+def test_added_subscriptions_leave_a_complete_connection_complete_but_have_a_deadline() -> None:
+    pending = Pending([], now_s=0.0)
+    pending.add([{"type": "bbo", "coin": "ETH"}], now_s=20.0)
+    assert pending.is_empty
+    assert pending.is_overdue(20.1 + CONFIRM_DEADLINE_S)
+    pending.confirm(_confirmed(type="bbo", coin="ETH"))
+    assert not pending.is_overdue(20.1 + CONFIRM_DEADLINE_S)
+
+
+def test_the_end_of_a_subscription_confirms_nothing() -> None:
+    pending = Pending([{"type": "bbo", "coin": "ETH"}], now_s=0.0)
+    pending.confirm(Confirmation("unsubscribe", {"type": "bbo", "coin": "ETH"}))
+    assert not pending.is_empty
+
+
+def test_a_dropped_subscription_is_not_waited_for() -> None:
+    pending = Pending([{"type": "bbo", "coin": "ETH"}], now_s=0.0)
+    pending.drop([{"type": "bbo", "coin": "ETH"}])
+    assert pending.is_empty
+    assert not pending.is_overdue(1_000.0)
 
 
 def test_subscribe_frame_is_the_documented_one() -> None:

@@ -11,12 +11,18 @@ from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.gateway import metrics
 from perpmaker.gateway.account_hub import FILL_OVERLAP_MS, AccountHub, event
-from perpmaker.gateway.connections.socket import Link, LossReason
-from perpmaker.gateway.connections.subscriptions import CONFIRMATION, Pending, Subscription, subscribe_frame
+from perpmaker.gateway.connections.socket import Link, LossReason, SocketDownError
+from perpmaker.gateway.connections.subscriptions import (
+    CONFIRMATION,
+    Pending,
+    Subscription,
+    subscribe_frame,
+    unsubscribe_frame,
+)
 from perpmaker.gateway.decode import account as decode
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.instruments import dexes_of
+from perpmaker.gateway.markets import Markets
 from perpmaker.hyperliquid.statuses import StatusMeaning, meaning_of
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
@@ -32,24 +38,30 @@ class AccountStream:
     def __init__(
         self,
         address: str,
-        markets: Sequence[str],
+        markets: Markets,
         hub: AccountHub,
         clock: Clock,
         exchange_clock: ExchangeClock,
         on_changed: Callable[[], None],
         on_scheduled_cancel: Callable[[int], None],
+        on_reconnected: Callable[[], None],
     ) -> None:
         """`on_changed` is called when the stream becomes complete or is lost; `on_scheduled_cancel` with the exchange
-        time of an order that the dead man's switch cancelled."""
+        time of an order that the dead man's switch cancelled; `on_reconnected` when the socket opened after a loss.
+        """
         self._address = address.lower()
-        self._markets = tuple(markets)
-        self._dexes = dexes_of(markets)
+        self._markets = markets
+        self._first_dexes: tuple[str, ...] = ()
         self._hub = hub
         self._clock = clock
         self._exchange_clock = exchange_clock
         self._on_changed = on_changed
         self._on_scheduled_cancel = on_scheduled_cancel
+        self._on_reconnected = on_reconnected
+        self._was_lost = False
+        self._link: Link | None = None
         self._pending: Pending | None = None
+        self._subscribed: list[Subscription] = []
         self._orders: dict[str, Sequence[frames.OrderWireInfo]] = {}
         self._states: dict[str, frames.ClearinghouseWire] = {}
         self._readers: dict[str, Callable[[bytes, int], None]] = {
@@ -67,12 +79,11 @@ class AccountStream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every subscription is confirmed and the first snapshots have arrived."""
+        """Whether all that the connection began with is confirmed and its first snapshots have arrived."""
         return (
             self._pending is not None
             and self._pending.is_empty
-            and len(self._orders) == len(self._dexes)
-            and len(self._states) == len(self._dexes)
+            and all(dex in self._orders and dex in self._states for dex in self._first_dexes)
         )
 
     def _subscriptions(self) -> list[Subscription]:
@@ -83,20 +94,42 @@ class AccountStream:
         ]
         wanted += [
             {"type": kind, "user": user, "dex": dex} if dex else {"type": kind, "user": user}
-            for dex in self._dexes
+            for dex in self._markets.dexes
             for kind in ("openOrders", "clearinghouseState")
         ]
-        wanted.extend({"type": "activeAssetData", "user": user, "coin": market} for market in self._markets)
+        wanted.extend({"type": "activeAssetData", "user": user, "coin": market} for market in self._markets.names)
         return wanted
 
     async def opened(self, link: Link) -> None:
         """See SocketOwner."""
+        if self._was_lost:
+            self._was_lost = False
+            self._on_reconnected()
         wanted = self._subscriptions()
+        self._link = link
+        self._subscribed = wanted
+        self._first_dexes = self._markets.dexes
         self._pending = Pending(wanted, self._clock.monotonic_s())
         self._orders.clear()
         self._states.clear()
         for subscription in wanted:
             await link.send(subscribe_frame(subscription))
+
+    async def follow_markets(self) -> None:
+        """Bring the subscriptions in line with the markets served now; all others go on over the same connection."""
+        link, pending = self._link, self._pending
+        if link is None or pending is None:
+            return
+        before, self._subscribed = self._subscribed, self._subscriptions()
+        added = [subscription for subscription in self._subscribed if subscription not in before]
+        dropped = [subscription for subscription in before if subscription not in self._subscribed]
+        pending.drop(dropped)
+        pending.add(added, self._clock.monotonic_s())
+        try:
+            for frame in (*map(unsubscribe_frame, dropped), *map(subscribe_frame, added)):
+                await link.send(frame)
+        except SocketDownError:
+            pass  # the next connection begins with the markets of that time
 
     def received(self, frame: bytes, receive_ns: int) -> None:
         """See SocketOwner."""
@@ -117,7 +150,9 @@ class AccountStream:
 
     def lost(self, reason: LossReason) -> None:
         """See SocketOwner."""
+        self._link = None
         if self._pending is not None:
+            self._was_lost = True
             self._pending = None
             self._hub.open_gap(reason)
             self._on_changed()
@@ -129,7 +164,7 @@ class AccountStream:
 
     def _confirmed(self, data: bytes, _receive_ns: int) -> None:
         if self._pending is not None:
-            self._pending.confirm(CONFIRMATION.decode(data).subscription)
+            self._pending.confirm(CONFIRMATION.decode(data))
 
     def _error(self, data: bytes, _receive_ns: int) -> None:
         _log.warning("account.error_frame", text=frames.TEXT.decode(data))
@@ -155,7 +190,7 @@ class AccountStream:
     def _open_orders(self, data: bytes, receive_ns: int) -> None:
         message = frames.OPEN_ORDERS.decode(data)
         self._orders[message.dex] = message.orders
-        if len(self._orders) < len(self._dexes):
+        if not all(dex in self._orders for dex in self._markets.dexes):
             return
         as_of_ms = self._exchange_clock.at_least_ms() - PUSH_LAG_MS
         everything = [order for orders in self._orders.values() for order in orders]
@@ -165,7 +200,7 @@ class AccountStream:
     def _clearinghouse(self, data: bytes, receive_ns: int) -> None:
         message = frames.CLEARINGHOUSE_FRAME.decode(data)
         self._states[message.dex] = message.clearinghouse_state
-        if len(self._states) == len(self._dexes):
+        if all(dex in self._states for dex in self._markets.dexes):
             state = decode.account_message(self._states.values())
             self._hub.publish(event("", state.exchange_time_ms, receive_ns, account=state))
 

@@ -7,13 +7,19 @@ market whose good frames stop is not live, and a socket without any is dead.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.gateway import metrics
-from perpmaker.gateway.connections.socket import Link, LossReason
-from perpmaker.gateway.connections.subscriptions import CONFIRMATION, Pending, Subscription, subscribe_frame
+from perpmaker.gateway.connections.socket import Link, LossReason, SocketDownError
+from perpmaker.gateway.connections.subscriptions import (
+    CONFIRMATION,
+    Pending,
+    Subscription,
+    subscribe_frame,
+    unsubscribe_frame,
+)
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.decode import market as decode
 from perpmaker.gateway.market_hub import Kind, MarketHub
@@ -28,7 +34,9 @@ _log = logs.get(__name__)
 class _Feed:
     """What is remembered of one market."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked_s: float) -> None:
+        self.asked_s = asked_s
+        """When its subscriptions were asked for last."""
         self.last_good_s: float | None = None
         self.is_live = False
         self.newest_ms: dict[Kind, int] = {}
@@ -51,7 +59,7 @@ class MarketDataStream:
 
     def __init__(
         self,
-        markets: Sequence[str],
+        markets: Iterable[str],
         own_address: str,
         hub: MarketHub,
         clock: Clock,
@@ -64,9 +72,9 @@ class MarketDataStream:
         self._clock = clock
         self._timeout_s = feed_timeout_s
         self._on_changed = on_changed
-        self._feeds = {market: _Feed() for market in markets}
+        self._feeds = {market: _Feed(0.0) for market in markets}
+        self._link: Link | None = None
         self._pending: Pending | None = None
-        self._opened_s = 0.0
         self._readers: dict[str, Callable[[bytes, int], None]] = {
             "bbo": self._bbo,
             "l2Book": self._book,
@@ -80,25 +88,60 @@ class MarketDataStream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every subscription is confirmed."""
+        """Whether every subscription with which the connection began is confirmed."""
         return self._pending is not None and self._pending.is_empty
 
     async def opened(self, link: Link) -> None:
         """See SocketOwner."""
-        wanted: list[Subscription] = [
-            subscription
-            for market in self._feeds
-            for subscription in (
-                {"type": "bbo", "coin": market},
-                {"type": "l2Book", "coin": market, "fast": True},
-                {"type": "trades", "coin": market},
-                {"type": "activeAssetCtx", "coin": market},
-            )
-        ]
-        self._opened_s = self._clock.monotonic_s()
-        self._pending = Pending(wanted, self._opened_s)
+        now_s = self._clock.monotonic_s()
+        wanted = [subscription for market in self._feeds for subscription in _subscriptions(market)]
+        for feed in self._feeds.values():
+            feed.asked_s = now_s
+        self._link = link
+        self._pending = Pending(wanted, now_s)
+        if self.is_complete:
+            self._on_changed()
         for subscription in wanted:
             await link.send(subscribe_frame(subscription))
+
+    async def follow(self, markets: Iterable[str]) -> None:
+        """Follow these markets from now on and no others; the other feeds go on over the same connection."""
+        wanted = tuple(markets)
+        frames_due = [
+            unsubscribe_frame(subscription)
+            for market in [market for market in self._feeds if market not in wanted]
+            for subscription in self._drop(market)
+        ]
+        frames_due += [
+            subscribe_frame(subscription)
+            for market in [market for market in wanted if market not in self._feeds]
+            for subscription in self._add(market)
+        ]
+        if self._link is None:
+            return
+        try:
+            for frame in frames_due:
+                await self._link.send(frame)
+        except SocketDownError:
+            pass  # the next connection begins with the markets of that time
+
+    def _add(self, market: str) -> list[Subscription]:
+        now_s = self._clock.monotonic_s()
+        self._feeds[market] = _Feed(now_s)
+        self._tell(market, live=False, reason="starting")
+        wanted = _subscriptions(market)
+        if self._pending is not None:
+            self._pending.add(wanted, now_s)
+        return wanted
+
+    def _drop(self, market: str) -> list[Subscription]:
+        self._tell(market, live=False, reason="removed")
+        self._hub.forget(market)
+        del self._feeds[market]
+        unwanted = _subscriptions(market)
+        if self._pending is not None:
+            self._pending.drop(unwanted)
+        return unwanted
 
     def received(self, frame: bytes, receive_ns: int) -> None:
         """See SocketOwner."""
@@ -113,7 +156,7 @@ class MarketDataStream:
 
     def lost(self, reason: LossReason) -> None:
         """See SocketOwner."""
-        self._pending = None
+        self._link = self._pending = None
         for market, feed in self._feeds.items():
             feed.last_good_s = None
             feed.newest_ms.clear()
@@ -128,11 +171,11 @@ class MarketDataStream:
             return "subscribe_failed"
         silent = 0
         for market, feed in self._feeds.items():
-            if now_s - (feed.last_good_s or self._opened_s) > self._timeout_s:
+            if now_s - (feed.last_good_s or feed.asked_s) > self._timeout_s:
                 silent += 1
                 if feed.is_live:
                     self._tell(market, live=False, reason="silent")
-        return "silent" if silent == len(self._feeds) else None
+        return "silent" if silent and silent == len(self._feeds) else None
 
     def _tell(self, market: str, *, live: bool, reason: str) -> None:
         self._feeds[market].is_live = live
@@ -206,9 +249,18 @@ class MarketDataStream:
         pending = self._pending
         if pending is None:
             return
-        pending.confirm(CONFIRMATION.decode(data).subscription)
+        pending.confirm(CONFIRMATION.decode(data))
         if self.is_complete:
             self._on_changed()
 
     def _error(self, data: bytes, _receive_ns: int) -> None:
         _log.warning("market_data.error_frame", text=frames.TEXT.decode(data))
+
+
+def _subscriptions(market: str) -> list[Subscription]:
+    return [
+        {"type": "bbo", "coin": market},
+        {"type": "l2Book", "coin": market, "fast": True},
+        {"type": "trades", "coin": market},
+        {"type": "activeAssetCtx", "coin": market},
+    ]

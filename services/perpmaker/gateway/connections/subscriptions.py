@@ -18,6 +18,11 @@ def subscribe_frame(subscription: Subscription) -> bytes:
     return _JSON.encode({"method": "subscribe", "subscription": subscription})
 
 
+def unsubscribe_frame(subscription: Subscription) -> bytes:
+    """Frame that ends one."""
+    return _JSON.encode({"method": "unsubscribe", "subscription": subscription})
+
+
 class Confirmation(msgspec.Struct, frozen=True):
     """`subscriptionResponse`."""
 
@@ -29,27 +34,40 @@ CONFIRMATION = msgspec.json.Decoder(Confirmation)
 
 
 class Pending:
-    """Subscriptions asked for and not confirmed yet."""
+    """Subscriptions asked for and not confirmed yet: those with which the connection began, and those added since."""
 
     def __init__(self, wanted: Sequence[Subscription], now_s: float) -> None:
-        self._wanted = list(wanted)
-        self._deadline_s = now_s + CONFIRM_DEADLINE_S
+        self._first = [(subscription, now_s + CONFIRM_DEADLINE_S) for subscription in wanted]
+        self._added: list[tuple[Subscription, float]] = []
 
     @property
     def is_empty(self) -> bool:
-        """Whether all are confirmed."""
-        return not self._wanted
+        """Whether all with which the connection began are confirmed."""
+        return not self._first
 
     def is_overdue(self, now_s: float) -> bool:
-        """Whether the exchange took too long."""
-        return bool(self._wanted) and now_s > self._deadline_s
+        """Whether the exchange took too long with any."""
+        return any(now_s > deadline_s for _, deadline_s in (*self._first, *self._added))
 
-    def confirm(self, echo: Mapping[str, object]) -> None:
+    def add(self, wanted: Sequence[Subscription], now_s: float) -> None:
+        """Ask for more over the open connection, which stays as complete as it was."""
+        self._added += [(subscription, now_s + CONFIRM_DEADLINE_S) for subscription in wanted]
+
+    def drop(self, unwanted: Sequence[Subscription]) -> None:
+        """Wait for these no longer."""
+        self._first = [item for item in self._first if item[0] not in unwanted]
+        self._added = [item for item in self._added if item[0] not in unwanted]
+
+    def confirm(self, confirmation: Confirmation) -> None:
         """Take a confirmation: the exchange normalises, so the echo may carry more keys and other letter case."""
-        for subscription in self._wanted:
-            if all(_same(echo.get(key), value) for key, value in subscription.items()):
-                self._wanted.remove(subscription)
-                return
+        if confirmation.method != "subscribe":
+            return
+        echo = confirmation.subscription
+        for waiting in (self._first, self._added):
+            for item in waiting:
+                if all(_same(echo.get(key), value) for key, value in item[0].items()):
+                    waiting.remove(item)
+                    return
 
 
 def _same(echoed: object, asked: object) -> bool:

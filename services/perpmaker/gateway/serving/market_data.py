@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import grpc
 from grpc import aio
 
 from perpmaker.gateway.market_hub import MarketHub
-from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.gateway.markets import Markets
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
 
@@ -17,7 +16,7 @@ from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
 class MarketDataServicer(rpc.MarketDataServiceServicer):
     """Streams market data."""
 
-    def __init__(self, hub: MarketHub, markets: Mapping[str, InstrumentRules] | tuple[str, ...]) -> None:
+    def __init__(self, hub: MarketHub, markets: Markets) -> None:
         self._hub = hub
         self._markets = markets
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
 from grpc import aio
 
+from perpmaker.api.parts import GatewayPart
+from perpmaker.common.reconfigure import Configuration, answer
 from perpmaker.gateway.connections.rest import ReadError
+from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.reads import AccountReads
-from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
 
@@ -22,11 +24,13 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
 
     def __init__(
         self,
-        instruments: Mapping[str, InstrumentRules],
+        markets: Markets,
         reads: AccountReads,
         status: Callable[[], pb.GetStatusResponse],
+        configuration: Configuration[GatewayPart],
     ) -> None:
-        self._instruments = instruments
+        self._markets = markets
+        self._configuration = configuration
         self._reads = reads
         self._status = status
 
@@ -34,7 +38,7 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
         self, request: pb.ListInstrumentsRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ListInstrumentsResponse:
         """See the contract."""
-        if not self._instruments:
+        if not self._markets.is_loaded:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "instruments are not loaded yet")
         return pb.ListInstrumentsResponse(
             instruments=[
@@ -45,7 +49,7 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
                     max_leverage=rules.max_leverage,
                     min_notional_e8=rules.min_notional_e8,
                 )
-                for rules in self._instruments.values()
+                for rules in self._markets.rules
             ]
         )
 
@@ -78,6 +82,12 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
     ) -> pb.GetStatusResponse:
         """See the contract."""
         return self._status()
+
+    async def ApplyConfig(
+        self, request: pb.ApplyConfigRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ApplyConfigResponse:
+        """See the contract."""
+        return pb.ApplyConfigResponse(applied_revision=await answer(self._configuration, request, context))
 
 
 async def _or_unavailable(context: aio.ServicerContext[Any, Any], read: Awaitable[T]) -> T:

@@ -1,0 +1,86 @@
+"""An account that lives on the simulated exchange introduces itself, and notices when the exchange has forgotten it.
+
+A simulated exchange keeps everything in memory: one that was started again knows no account and no API wallet, has an
+empty book and no positions. The gateway then ends, and its successor signs up as on the first day. None of this exists
+on a real network, where an unknown signer is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from perpmaker.common import logs
+from perpmaker.common.clock import Clock
+from perpmaker.common.service import StartError
+from perpmaker.gateway.approval import approval
+from perpmaker.gateway.connections.order_entry import Answered
+from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.decode import frames
+from perpmaker.gateway.identity import Identity
+from perpmaker.gateway.outcomes import Refused, read_answer
+from perpmaker.gateway.preflight import is_agent_of, patiently
+
+_TIMEOUT_S = 5.0
+_PAUSE_S = 0.5
+
+_log = logs.get(__name__)
+
+
+class ForgottenError(Exception):
+    """The exchange does not know the account any more: it was started anew."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"the simulated exchange does not know {account} any more: it was started anew")
+        self.account = account
+
+
+async def sign_up(identity: Identity, rest: Rest, clock: Clock) -> None:
+    """Have the exchange approve the key for the account, unless it does already; waits for an exchange that is away.
+
+    Raises StartError when the exchange refuses.
+    """
+    signer = identity.key.address
+    while not await _is_known(identity, rest):
+        if identity.master is None:
+            raise AssertionError("only a simulated account signs up")
+        body = msgspec.json.encode(approval(identity.master, signer, clock.now_ms()))
+        rest.admit_action(1, is_cancel=False)
+        result = await rest.exchange(body, _TIMEOUT_S)
+        answer = read_answer(result.payload) if isinstance(result, Answered) else None
+        if isinstance(answer, Refused):
+            raise StartError(
+                f"the simulated exchange refuses {signer} as API wallet of {identity.address}: {answer.text};"
+                " start the exchange anew, or change simulated_seed"
+            )
+        _log.info("account.signed_up", account=identity.address, signer=signer, answered=answer is not None)
+        if answer is None:
+            await asyncio.sleep(_PAUSE_S)
+
+
+async def known_since_ms(identity: Identity, rest: Rest) -> int:
+    """Exchange time of the account's first deposit: nothing the exchange knows of it is older. 0 when it has none."""
+    entries = await patiently(
+        lambda: rest.info(frames.LEDGER_LIST, "userNonFundingLedgerUpdates", user=identity.address, startTime=0)
+    )
+    return min((entry.time for entry in entries), default=0)
+
+
+async def watch(identity: Identity, rest: Rest, reconnected: asyncio.Event) -> None:
+    """After every reconnection see that the exchange is still the one that knows us. Raises ForgottenError."""
+    while True:
+        await reconnected.wait()
+        reconnected.clear()
+        if not await _is_known(identity, rest):
+            _log.error(
+                "account.forgotten",
+                account=identity.address,
+                consequence="this process ends; started again it signs up with the new exchange",
+            )
+            raise ForgottenError(identity.address)
+
+
+async def _is_known(identity: Identity, rest: Rest) -> bool:
+    role = await patiently(lambda: rest.info(frames.USER_ROLE, "userRole", user=identity.key.address))
+    return is_agent_of(role, identity.address)
