@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from perpmaker.cli import control, services
+from perpmaker.cli import control, operator, services
 
 app = typer.Typer(
     name="perpmaker",
@@ -190,3 +190,4 @@ def schema(
 
 services.register(app)
 control.register(app)
+app.add_typer(operator.app, name="operator")

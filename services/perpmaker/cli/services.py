@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(risk)
     app.command()(quoter)
     app.command()(venue)
+    app.command()(store)
     app.command("simulated-wallet", hidden=True)(simulated_wallet)
 
 
@@ -34,28 +35,28 @@ def gateway(config: Config) -> None:
     """Run the gateway of one account: the only process that holds its key."""
     from perpmaker.gateway.app import main
 
-    _run(main, config)
+    run_process(main, config)
 
 
 def order_state(config: Config) -> None:
     """Run the order truth of one account."""
     from perpmaker.order_state.app import main
 
-    _run(main, config)
+    run_process(main, config)
 
 
 def risk(config: Config) -> None:
     """Run the risk service of one account."""
     from perpmaker.risk.app import main
 
-    _run(main, config)
+    run_process(main, config)
 
 
 def quoter(config: Config) -> None:
     """Run the quoter of one market."""
     from perpmaker.quoter.app import main
 
-    _run(main, config)
+    run_process(main, config)
 
 
 def venue(
@@ -107,6 +108,32 @@ def venue(
     )
 
 
+def store(
+    data: Annotated[
+        Path, typer.Option("--data", file_okay=False, help="Folder of the append-only file; all that is written.")
+    ],
+    acl_file: Annotated[
+        Path,
+        typer.Option("--acl-file", dir_okay=False, help="Users of the store; it must turn the default user off."),
+    ],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 6379,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",
+) -> None:
+    """Run the store of an account: a Redis-protocol server that keeps every write and evicts nothing.
+
+    It becomes the server that comes with this installation (valkey-server, else redis-server on PATH). Nobody gets in
+    without a user of the ACL file.
+    """
+    from perpmaker.local.store import StoreUnusableError
+    from perpmaker.local.store_server import ServerOptions, main
+
+    try:
+        main(ServerOptions(data=data, acl_file=acl_file, host=host, port=port))
+    except StoreUnusableError as error:
+        typer.echo(f"perpmaker store: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
 def simulated_wallet(
     dir_: Annotated[Path, typer.Option("--dir", file_okay=False, help="Folder for the keys.")],
     api_url: Annotated[str, typer.Option(help="REST address of the simulated exchange.")],
@@ -123,7 +150,8 @@ def simulated_wallet(
     typer.echo(wallet.account.address)
 
 
-def _run(main: Callable[[Path], None], config: Path) -> None:
+def run_process(main: Callable[[Path], None], config: Path) -> None:
+    """Run a process with its configuration file; tells what is wrong with the file and exits with 2."""
     from perpmaker.common.config import ConfigError
 
     try:

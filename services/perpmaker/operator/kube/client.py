@@ -34,6 +34,8 @@ WATCH_SILENCE_S: Final = 75.0
 BUSY_TRIES: Final = 4
 BUSY_WAIT_MAX_S: Final = 8.0
 
+OPEN: Final = "OPEN"
+
 _REVIEW: Final = Resource("authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews")
 
 Json = Any
@@ -53,7 +55,7 @@ class WatchEvent:
     """One line of a watch."""
 
     type: str
-    """ADDED, MODIFIED, DELETED or BOOKMARK."""
+    """OPEN when the server has accepted the watch, then ADDED, MODIFIED, DELETED or BOOKMARK."""
     object: Manifest
 
 
@@ -152,9 +154,14 @@ class ApiServer:
             raise
         return cast("Manifest", found)
 
-    async def delete(self, ref: Ref, *, uid: str | None = None) -> bool:
-        """Delete in the foreground; False when there is none (any more). Raises KubeError."""
-        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
+    async def delete(self, ref: Ref, *, uid: str | None = None, children_first: bool = True) -> bool:
+        """Delete, in the foreground if `children_first`; False when there is none (any more). Raises KubeError.
+
+        A TradingAccount or MarketMaker must not be deleted in the foreground: the services that have to cancel its
+        orders would go first.
+        """
+        propagation = "Foreground" if children_first else "Background"
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         path = path_of(ref.resource, ref.namespace, ref.name)
@@ -221,6 +228,7 @@ class ApiServer:
                         raise VersionExpiredError(f"watch {resource.plural} from {version}")
                     if response.status >= 400:
                         raise _refusal("watch", ref, response.status, await response.read())
+                    yield WatchEvent(OPEN, {})
                     async for line in _lines(response.content):
                         yield _event(ref, line)
                     return

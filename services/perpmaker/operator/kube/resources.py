@@ -22,6 +22,7 @@ CERTIFICATE: Final = Resource("cert-manager.io/v1", "Certificate", "certificates
 POD: Final = Resource("v1", "Pod", "pods")
 EVENT: Final = Resource("v1", "Event", "events")
 KOPF_PEERING: Final = Resource("kopf.dev/v1", "KopfPeering", "kopfpeerings")
+CLUSTER_KOPF_PEERING: Final = Resource("kopf.dev/v1", "ClusterKopfPeering", "clusterkopfpeerings")
 
 OWNERS: Final = (TRADING_ACCOUNT, MARKET_MAKER)
 """The kinds that people write."""
@@ -37,7 +38,12 @@ CHILDREN: Final = (
 )
 """The kinds that the operator writes."""
 
-_BY_KIND: Final = {(r.api_version, r.kind): r for r in (*OWNERS, *CHILDREN, POD, EVENT, KOPF_PEERING)}
+PEERINGS: Final = (KOPF_PEERING, CLUSTER_KOPF_PEERING)
+"""Where copies of the operator see each other: in a namespace, or in the cluster when all of it is watched."""
+
+_KNOWN: Final = (*OWNERS, *CHILDREN, POD, EVENT, *PEERINGS)
+_BY_KIND: Final = {(r.api_version, r.kind): r for r in _KNOWN}
+_BY_PLURAL: Final = {(r.api_version.rpartition("/")[0], r.plural): r for r in _KNOWN}
 
 
 def group(resource: Resource) -> str:
@@ -49,6 +55,11 @@ def group(resource: Resource) -> str:
 def resource_of(manifest: Manifest) -> Resource:
     """The kind of an object. Raises KeyError for a kind that the operator does not know."""
     return _BY_KIND[manifest["apiVersion"], manifest["kind"]]
+
+
+def resource_named(api_group: str, plural: str) -> Resource:
+    """The kind with a plural name in an API group. Raises KeyError for a kind that the operator does not know."""
+    return _BY_PLURAL[api_group, plural]
 
 
 def ref_of(manifest: Manifest) -> Ref:

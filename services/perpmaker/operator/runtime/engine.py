@@ -1,0 +1,148 @@
+"""The operator put together: watches, world, wake-ups, Events, kopf and the reconcilers, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
+
+import kopf
+
+from perpmaker.common import logs, metrics
+from perpmaker.operator import rbac
+from perpmaker.operator.interfaces import Kube, Reconciler, Teller, Waker, World
+from perpmaker.operator.kube.client import ApiServer
+from perpmaker.operator.kube.credentials import Credentials
+from perpmaker.operator.kube.resources import CLUSTER_KOPF_PEERING, KOPF_PEERING, resource_named
+from perpmaker.operator.metrics import LEADER
+from perpmaker.operator.runtime.events import EventTeller
+from perpmaker.operator.runtime.handlers import Deps, register
+from perpmaker.operator.runtime.kopf_settings import kopf_settings
+from perpmaker.operator.runtime.peers import is_leader
+from perpmaker.operator.runtime.pulse import Pulse
+from perpmaker.operator.runtime.routes import woken_by
+from perpmaker.operator.runtime.wakes import Wakes
+from perpmaker.operator.runtime.watches import Watch
+from perpmaker.operator.runtime.worker import Shop, Turns
+from perpmaker.operator.runtime.world import Change, Scope, Store
+from perpmaker.operator.settings import OperatorSettings
+
+LEADER_EVERY_S: Final = 2.0
+STOP_S: Final = 12.0
+"""Time kopf has to leave when told to stop; it waits for its own requests, which an absent API server holds up."""
+FLUSH_S: Final = 2.0
+
+_log = logs.get(__name__)
+
+Build: TypeAlias = Callable[[OperatorSettings, Kube, World, Teller, Waker], Mapping[str, Reconciler]]
+"""Makes the reconciler of each kind."""
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """A reconciler that holds something open."""
+
+    async def close(self) -> None:
+        """Let go of connections and tasks."""
+        ...
+
+
+def scopes(settings: OperatorSettings) -> tuple[Scope, ...]:
+    """What is watched: every kind that the table of rights says we may watch, in every namespace that is served."""
+    watched = [resource_named(r.group, r.resource) for r in rbac.required(settings) if "watch" in r.verbs]
+    return tuple(Scope(kind, space) for kind in watched for space in settings.watch_namespaces or (None,))
+
+
+class Engine:
+    """One copy of the operator."""
+
+    def __init__(
+        self, settings: OperatorSettings, credentials: Credentials, api: ApiServer, build: Build, *, instance: str
+    ) -> None:
+        """`instance` names this copy; of two copies the one that was made later works."""
+        self.priority = time.time_ns() // 1000
+        self.identity = f"{instance}-{self.priority}"
+        self.store = Store(scopes(settings), self._changed)
+        self.pulse = Pulse()
+        self.wakes = Wakes()
+        self.teller = EventTeller(api, instance=instance)
+        self._settings = settings
+        self._credentials = credentials
+        self._api = api
+        self._reconcilers = build(settings, api, self.store, self.teller, self.wakes)
+        api.tell_writes_to(self.store.learn)
+
+    def _changed(self, change: Change) -> None:
+        for ref, source in woken_by(change, self.store):
+            self.wakes.wake(ref, source)
+
+    async def run(self, stop: asyncio.Event, *, own_signals: bool = False) -> None:
+        """Work until told to stop; raises what ends it otherwise. `own_signals`: SIGTERM and SIGINT set `stop`."""
+        api, store = self._api, self.store
+        work = [Watch(scope, api, store, self._api_is_back).run() for scope in store.scopes]
+        work += [self.teller.run(), self._watch_leader(), metrics.watch_loop_lag()]
+        background = [asyncio.create_task(each) for each in work]
+        serving = asyncio.create_task(self._kopf(stop, own_signals=own_signals))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((serving, stopping, *background), return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
+            # First of all: what they hold open would keep kopf waiting for it.
+            for reconciler in self._reconcilers.values():
+                if isinstance(reconciler, Closes):
+                    await reconciler.close()
+            await asyncio.wait((serving,), timeout=STOP_S)
+            await self.teller.flush(FLUSH_S)
+            for task in (serving, *background):
+                if task.done() and not task.cancelled():
+                    task.result()
+        finally:
+            LEADER.set(0)
+            stopping.cancel()
+            for task in (serving, *background):
+                task.cancel()
+            await asyncio.wait((serving, *background), timeout=FLUSH_S)
+
+    async def _kopf(self, stop: asyncio.Event, *, own_signals: bool) -> None:
+        settings = self._settings
+        registry = kopf.OperatorRegistry()
+        turns = Turns()
+        shop = Shop(self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds)
+        register(registry, Deps(shop, self._reconcilers, self._credentials))
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=kopf_settings(settings, self.priority, stop),
+            identity=cast("Any", self.identity),
+            clusterwide=not settings.watch_namespaces,
+            namespaces=settings.watch_namespaces,
+            stop_flag=stop,
+        )
+        if own_signals:
+            # kopf has taken the signals; it stops through the flag as well, and so does everything else.
+            take_signals(stop)
+        await kopf.run_tasks(tasks, ignored=others)
+
+    def _api_is_back(self) -> None:
+        self.wakes.wake_all("reconnect")
+
+    async def _watch_leader(self) -> None:
+        peering = KOPF_PEERING if self._settings.watch_namespaces else CLUSTER_KOPF_PEERING
+        while True:
+            found = [o for space in (*self._settings.watch_namespaces, "") for o in self.store.list(peering, space)]
+            leads = not self._settings.peering or is_leader(found, self.identity, self.priority, datetime.now(UTC))
+            LEADER.set(1 if leads and self.store.is_synced else 0)
+            await asyncio.sleep(LEADER_EVERY_S)
+
+
+def take_signals(stop: asyncio.Event) -> None:
+    """Let SIGTERM and SIGINT set the flag."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(number)
+        loop.add_signal_handler(number, stop.set)

@@ -1,0 +1,100 @@
+"""How kopf is to behave: quiet, within our names, and patient with an API server that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import kopf
+
+from perpmaker.operator.names import FINALIZER
+from perpmaker.operator.settings import OperatorSettings
+
+PREFIX: Final = "operator.perpmaker.io"
+"""Of annotations that kopf writes: only its touch, and only on an object that is being deleted."""
+PEERING: Final = "perpmaker"
+"""Name of the peering object in every watched namespace."""
+PEERING_LIFETIME_S: Final = 30
+"""A copy of the operator that was killed stops counting after this time."""
+REQUEST_TIMEOUT_S: Final = 30.0
+BACKOFFS_S: Final = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Pauses between tries of kopf's requests: without end while we run, so that an outage of any length is survived.
+
+    kopf's own list ends after a minute, and then the process would.
+    """
+
+    stop: asyncio.Event
+
+    def __iter__(self) -> Iterator[float]:
+        yield from BACKOFFS_S
+        while not self.stop.is_set():
+            yield BACKOFFS_S[-1]
+
+
+class NoProgress(kopf.AnnotationsProgressStorage):
+    """Remembers nothing on the object: our teardown keeps its step in status, and pauses by wall clock would be wrong
+    after a start on a machine whose clock differs. What is left is the touch with which kopf wakes itself up.
+    """
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Nothing to remove."""
+
+
+class NoDiffBase(kopf.AnnotationsDiffBaseStorage):
+    """No copy of the spec in an annotation: we compare with the cluster, not with what we saw last."""
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+def kopf_settings(settings: OperatorSettings, priority: int, stop: asyncio.Event) -> kopf.OperatorSettings:
+    """Everything kopf is told; `priority` decides between copies of the operator, the higher one works."""
+    told = kopf.OperatorSettings()
+    # No listing of namespaces and CRDs: both are known, and a Role cannot grant it.
+    told.scanning.disabled = True
+    told.posting.enabled = False
+    told.persistence.finalizer = FINALIZER
+    told.persistence.progress_storage = NoProgress(prefix=PREFIX, v1=False)
+    told.persistence.diffbase_storage = NoDiffBase(prefix=PREFIX, v1=False)
+    told.networking.request_timeout = REQUEST_TIMEOUT_S
+    told.networking.connect_timeout = 5.0
+    told.networking.error_backoffs = Patience(stop)
+    told.watching.connect_timeout = 5.0
+    told.watching.server_timeout = 300.0
+    told.background.cancellation_polling = 1.0
+    told.background.instant_exit_timeout = 0.2
+    told.execution.default_backoff = 5.0
+    told.peering.name = PEERING
+    told.peering.priority = priority
+    told.peering.lifetime = PEERING_LIFETIME_S
+    told.peering.mandatory = settings.peering
+    told.peering.standalone = not settings.peering
+    return told
+
+
+class _NotSteps(logging.Filter):
+    """kopf calls every step of a teardown a failure; ours are logged where they happen."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "failed temporarily" not in record.getMessage()
+
+
+def quieten() -> None:
+    """Drop what kopf logs about teardown steps."""
+    logging.getLogger("kopf.objects").addFilter(_NotSteps())
