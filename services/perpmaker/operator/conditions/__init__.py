@@ -1,0 +1,1 @@
+"""What was observed, as Kubernetes conditions: pure, with every reason in one enumeration."""
