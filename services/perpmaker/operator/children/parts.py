@@ -12,7 +12,7 @@ from perpmaker.api.parts import QuoterPart, RedisCredentials
 from perpmaker.api.v1alpha1 import MarketMaker, Network, TradingAccount
 from perpmaker.api.v1alpha1.tradingaccount import RedisMode
 from perpmaker.common.config import Part
-from perpmaker.common.service import Tls
+from perpmaker.common.tls import Tls
 from perpmaker.hyperliquid import networks
 from perpmaker.operator import names
 from perpmaker.operator.names import Role

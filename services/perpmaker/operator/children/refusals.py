@@ -21,7 +21,7 @@ class RefusalReason(StrEnum):
 
     INSECURE_TRANSPORT = "InsecureTransport"
     INVALID_POD_OVERRIDE = "InvalidPodOverride"
-    INVALID_REFERENCE = "InvalidReference"
+    INVALID = "Invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +104,4 @@ def _unusable_store(account: TradingAccount) -> tuple[Refusal, ...]:
 
 
 def _reference(field: str, message: str) -> Refusal:
-    return Refusal(RefusalReason.INVALID_REFERENCE, field, f"{field} {message}")
+    return Refusal(RefusalReason.INVALID, field, f"{field} {message}")

@@ -77,10 +77,12 @@ def _program(settings: OperatorSettings, ports: dict[str, int]) -> Program:
 
 
 _SERVER_OPTIONS: Final = (
+    *("--bind", "0.0.0.0"),
     *("--port", str(names.STORE_PORT)),
     *("--dir", _DATA_DIR),
     *("--appendonly", "yes"),
-    *("--appendfsync", "everysec"),
+    # Not every server can be asked to wait for the disk, so every write does.
+    *("--appendfsync", "always"),
     *("--save", ""),
     *("--maxmemory-policy", "noeviction"),
     *("--aclfile", _USERS_FILE),
