@@ -126,14 +126,9 @@ def _cases() -> Iterator[Case]:
         ),
     )
     yield Case("no-claim", account(), maker(), settings({"store.persistent": False, "network_policies.enabled": False}))
-    yield Case(
-        "sentinel", account({"spec.redis": _external("redis+sentinel://s1.example.org,s2.example.org:1/0")}), maker()
-    )
-    yield Case("redis-by-address", account({"spec.redis": _external("redis://192.0.2.7:7000")}), maker())
-
-
-def _external(url: str) -> dict[str, Any]:
-    return {"mode": "External", "external": {"url": url}}
+    places = {"sentinel": "redis+sentinel://one.example,two.example:1/0", "by-address": "redis://192.0.2.7:7"}
+    for name, url in places.items():
+        yield Case(name, account({"spec.redis": {"mode": "External", "external": {"url": url}}}), maker())
 
 
 CASES = tuple(_cases())

@@ -8,7 +8,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from tests.support.children import CASES, NAMESPACE, REVISIONS, Case, pick, settings, templates
+from tests.support.children import CASES, NAMESPACE, REVISIONS, Case, account, pick, settings, templates
 
 from perpmaker.api.parts import GatewayPart, OrderStatePart, QuoterPart, RiskPart
 from perpmaker.operator.children import account_children, documents, hashes, quoter_document
@@ -229,7 +229,5 @@ def test_every_child_is_applied_after_what_its_pod_needs(case: Case) -> None:
 
 
 def test_no_two_accounts_share_a_child() -> None:
-    from tests.support.children import account
-
     one, other = (account_children(account(name=name), [], settings(), REVISIONS) for name in ("main", "second"))
     assert not {(c["kind"], c["metadata"]["name"]) for c in one} & {(c["kind"], c["metadata"]["name"]) for c in other}
