@@ -1,0 +1,3 @@
+module perpmaker.io/e2e/pause
+
+go 1.24.0
