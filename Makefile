@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-$(shell cksum < requirements.lock | cut -d' ' -f1)
 DEMO_SECONDS ?= 60
 DEMO_SEED ?= 7
+YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart.yaml values.yaml ci crds rules)
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto bench chaos lock clean
+.PHONY: help setup demo test lint format proto manifests bench chaos lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Build the virtual environment from requirements.lock
 
@@ -43,6 +44,8 @@ lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python tools/check_generated.py
 	$(BIN)/perpmaker schema --check
+	$(BIN)/python tools/render_manifests.py --check
+	$(BIN)/yamllint --strict $(YAML_FILES)
 
 format: $(STAMP) ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix services tests
@@ -51,6 +54,11 @@ format: $(STAMP) ## Rewrite the code in the project's style
 
 proto: $(STAMP) ## Generate Python from protos/
 	$(BIN)/python tools/generate_protos.py services
+
+manifests: $(STAMP) ## Write the CRDs, the reference of the kinds and deploy/ from models and chart
+	$(BIN)/perpmaker schema
+	$(BIN)/perpmaker schema --docs
+	$(BIN)/python tools/render_manifests.py
 
 bench: $(STAMP) ## Measure the trading path beside its budget and this machine's floor
 	@$(BIN)/python -m tests.bench
