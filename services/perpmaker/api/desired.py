@@ -26,7 +26,8 @@ from perpmaker.api.parts import (
 )
 from perpmaker.api.v1alpha1.marketmaker import MarginMode, MarketMaker, Mode, Quoting, QuotingModel
 from perpmaker.api.v1alpha1.tradingaccount import AccountType, SwitchMode, TradingAccount
-from perpmaker.common.service import Endpoint, Tls
+from perpmaker.common.service import Endpoint
+from perpmaker.common.tls import Tls
 from perpmaker.hyperliquid.networks import Network
 
 _PPM_PER_E8 = 100

@@ -14,6 +14,7 @@ import grpc
 from grpc import aio
 
 from perpmaker.common import logs
+from perpmaker.common.secure_channel import SecureChannel
 from perpmaker.common.tls import Tls
 
 PLACE_DEADLINE_S: Final = 2.0
@@ -60,10 +61,18 @@ Message = TypeVar("Message")
 Sent = TypeVar("Sent")
 
 
-def connect(target: str, tls: Tls | None = None) -> aio.Channel:
-    """Open a channel; nothing is sent until the first call."""
-    del tls
-    return aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+def connect(target: str, tls: Tls | None = None, *, server_name: str | None = None) -> aio.Channel:
+    """Open a channel; nothing is sent until the first call. Plaintext without `tls`.
+
+    `server_name` is the name that the server's certificate must carry when the target is not it, as behind a forwarded
+    port. Raises TlsError when the files of `tls` cannot be used.
+    """
+    if tls is None:
+        return aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+    name = () if server_name is None else (("grpc.ssl_target_name_override", server_name),)
+    return SecureChannel(
+        tls, lambda credentials: aio.secure_channel(target, credentials, options=(*_CHANNEL_OPTIONS, *name))
+    )
 
 
 class ReadableCall(Protocol[Response_co]):

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,8 +21,9 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from perpmaker.common import logs, metrics, rpc
+from perpmaker.common.authorisation import PeerCheck
 from perpmaker.common.config import Part
-from perpmaker.common.tls import Tls as Tls
+from perpmaker.common.tls import CertificateFiles, Tls, TlsError, require_valid, server_credentials, watch_expiry
 
 LIVENESS = "liveness"
 """Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
@@ -125,21 +127,53 @@ class Service(abc.ABC):
         """End work in order; the server still answers, readiness is withdrawn already."""
 
 
+def _own_certificates(component: str, tls: Tls | None) -> CertificateFiles | None:
+    if tls is None:
+        return None
+    try:
+        files = CertificateFiles(tls)
+        require_valid(tls, files.newest(), time.time())
+    except TlsError as error:
+        raise StartError(str(error)) from error
+    identity = files.newest().identity
+    if identity.role.value != component:
+        raise StartError(
+            f"{tls.certificate_file} is the certificate of {identity.uri}, and this is a {component};"
+            f" mount the Secret that was made for the {component}"
+        )
+    return files
+
+
+def _server(address: str, runtime: Runtime, certificates: CertificateFiles | None) -> aio.Server:
+    """A server with health on it, listening as soon as it is started. Raises StartError."""
+    interceptors = () if certificates is None else (PeerCheck(certificates.newest().identity),)
+    server = aio.server(options=rpc.SERVER_OPTIONS, interceptors=interceptors)
+    health_pb2_grpc.add_HealthServicer_to_server(runtime.health, server)
+    try:
+        if certificates is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, server_credentials(certificates))
+    except RuntimeError as error:
+        raise StartError(
+            f"cannot listen on {address}: {error}; choose another address or end the process that holds it"
+        ) from error
+    return server
+
+
 async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], Service]) -> int:
     runtime = Runtime(component)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, runtime.stopping.set)
-    service = build(runtime)
-    server = aio.server(options=rpc.SERVER_OPTIONS)
-    health_pb2_grpc.add_HealthServicer_to_server(runtime.health, server)
-    service.register(server)
+    certificates = _own_certificates(component, endpoint.tls)
     try:
-        server.add_insecure_port(endpoint.listen)
-    except RuntimeError as error:
-        raise StartError(
-            f"cannot listen on {endpoint.listen}: {error}; choose another address or end the process that holds it"
-        ) from error
+        service = build(runtime)
+    except TlsError as error:
+        raise StartError(str(error)) from error
+    server = _server(endpoint.listen, runtime, certificates)
+    service.register(server)
+    probes = None if endpoint.health_listen is None else _server(endpoint.health_listen, runtime, None)
     try:
         metrics_port = metrics.serve(component, endpoint.metrics_host, endpoint.metrics_port)
     except OSError as error:
@@ -150,8 +184,12 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
     await runtime.set_ready(False, "starting")
     await runtime.health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
+    if probes is not None:
+        await probes.start()
     _log.info("service.listening", address=endpoint.listen, metrics=f"{endpoint.metrics_host}:{metrics_port}")
     runtime.spawn(metrics.watch_loop_lag(), name="loop-lag")
+    if certificates is not None:
+        runtime.spawn(watch_expiry(component, certificates), name="certificate")
     failure: BaseException | None = None
     try:
         starting = asyncio.create_task(service.start())
@@ -175,6 +213,8 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
     finally:
         await runtime.cancel_tasks()
         await server.stop(grace=0.5)
+        if probes is not None:
+            await probes.stop(grace=0)
     _log.info("service.stopped", failed=failure is not None)
     return 0 if failure is None else 1
 
