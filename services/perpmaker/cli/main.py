@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from perpmaker.cli import control, operator, services
+from perpmaker.cli import certificates, control, operator, services
 
 app = typer.Typer(
     name="perpmaker",
@@ -190,4 +190,5 @@ def schema(
 
 services.register(app)
 control.register(app)
+certificates.register(app)
 app.add_typer(operator.app, name="operator")
