@@ -64,6 +64,11 @@ def server_binary() -> Path:
         ) from error
 
 
+def fsync_policy(binary: Path) -> str:
+    """When a server syncs: only Valkey is known to say when one write is on disk (WAITAOF), any other syncs each."""
+    return "everysec" if binary.name.startswith("valkey") else "always"
+
+
 def _settings(socket: Path, data: Path, accounts: Sequence[str], fsync: str) -> str:
     users = (
         f"user {user_name(service, account)} on nopass resetkeys ~pm:{{{account}}}:{prefix}:* "
@@ -99,9 +104,7 @@ def embedded(
     data = data_dir / "store"
     data.mkdir(parents=True, exist_ok=True)
     settings = runtime_dir / "store.conf"
-    # Only Valkey is known to say when one write is on disk (WAITAOF); of any other server every write must be.
-    fsync = "everysec" if binary.name.startswith("valkey") else "always"
-    settings.write_text(_settings(socket, data.absolute(), accounts, fsync))
+    settings.write_text(_settings(socket, data.absolute(), accounts, fsync_policy(binary)))
     url = f"unix://{socket}"
 
     async def answering() -> bool:

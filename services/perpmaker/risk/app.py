@@ -55,7 +55,7 @@ class RiskApp(service.Service):
         self._kill_gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._kill_orders = rpc.connect(part.order_state_target, part.endpoint.tls)
         self._facts = Facts(self._markets, self._clock)
-        self._store = RiskStore(part.redis_url, part.account)
+        self._store = RiskStore(part.redis_url, part.account, part.redis_credentials)
         self._keeper = Keeper(self._store, self._clock, self._new_trip_id)
         self._executor = Executor(
             OrdersServiceStub(self._kill_orders), ExecutionServiceStub(self._kill_gateway), self._on_empty

@@ -16,6 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from perpmaker.api.parts import RedisCredentials
+from perpmaker.common.redis_credentials import FileCredentials
 from perpmaker.risk import record as records
 from perpmaker.risk.day import Day, decode_days, encode_days
 from perpmaker.risk.record import Record
@@ -58,10 +60,11 @@ class Loaded:
 class RiskStore:
     """Keys `pm:{account}:risk:*`; nobody else writes them, and nothing else is touched."""
 
-    def __init__(self, url: str, account: str) -> None:
-        self._redis = _client(url, _SOCKET_TIMEOUT_S)
+    def __init__(self, url: str, account: str, credentials: RedisCredentials | None = None) -> None:
+        """`credentials` stand for user and password of the URL, which then has none."""
+        self._redis = _client(url, _SOCKET_TIMEOUT_S, credentials)
         # Waiting for the disk must not look like a server that is gone, nor hide one.
-        self._patient = _client(url, _SOCKET_TIMEOUT_S + _WAITAOF_TIMEOUT_MS / 1000)
+        self._patient = _client(url, _SOCKET_TIMEOUT_S + _WAITAOF_TIMEOUT_MS / 1000, credentials)
         prefix = f"pm:{{{account}}}:risk:"
         self._record_key = prefix + "latch"
         self._marker_key = prefix + "initialised"
@@ -136,9 +139,11 @@ class RiskStore:
         return all(plain.get(key) == value for key, value in wanted.items())
 
 
-def _client(url: str, timeout_s: float) -> Redis:
+def _client(url: str, timeout_s: float, credentials: RedisCredentials | None) -> Redis:
+    provider = None if credentials is None else FileCredentials(credentials.user, credentials.password_file)
     return Redis.from_url(
         url,
+        credential_provider=provider,
         socket_timeout=timeout_s,
         socket_connect_timeout=_SOCKET_TIMEOUT_S,
         # Once more, for a connection that died with an earlier server; every write here may be repeated.

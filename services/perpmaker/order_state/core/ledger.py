@@ -1,7 +1,8 @@
 """The ledger of one account and the positions it adds up to.
 
 An entry counts once, whatever how often it arrives: fills are identified by (time, market, tid, oid), funding by (time,
-market), an opening balance by its market, the end of an exchange by (time, market). Position, cash, fees and volume do not depend on the order of entries.
+market), an opening balance by its market, the end of an exchange by (time, market). Position, cash, fees and volume do
+not depend on the order of entries.
 
 A price and a size on the exchange's grid multiply to at most six decimals, so every amount here is exact.
 """

@@ -21,7 +21,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from perpmaker.api.parts import RedisCredentials
 from perpmaker.common import logs
+from perpmaker.common.redis_credentials import FileCredentials
 from perpmaker.order_state import metrics
 from perpmaker.order_state.core.ledger import Entry
 from perpmaker.order_state.core.orders import TrackedOrder
@@ -114,8 +116,10 @@ class _Client:
     for each write and can swallow a cancellation.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, credentials: RedisCredentials | None) -> None:
         options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_timeout": None}
+        if credentials is not None:
+            options["credential_provider"] = FileCredentials(credentials.user, credentials.password_file)
         if url.startswith("redis://"):
             options["connection_class"] = _Connection
         self._redis = aioredis.Redis.from_pool(aioredis.ConnectionPool.from_url(url, **options))
@@ -144,7 +148,8 @@ class _Client:
 class Store:
     """Order truth of one account in Redis."""
 
-    def __init__(self, url: str, account: str) -> None:
+    def __init__(self, url: str, account: str, credentials: RedisCredentials | None = None) -> None:
+        """`credentials` stand for user and password of the URL, which then has none."""
         self._keys = Keys(account)
         self._commit_keys = tuple(
             key.encode()
@@ -158,8 +163,8 @@ class Store:
                 self._keys.totals,
             )
         )
-        self._client = _Client(url, _TIMEOUT_S)
-        self._patient = _Client(url, _REPLAY_TIMEOUT_S)
+        self._client = _Client(url, _TIMEOUT_S, credentials)
+        self._patient = _Client(url, _REPLAY_TIMEOUT_S, credentials)
         self.generation = 0
 
     async def close(self) -> None:
