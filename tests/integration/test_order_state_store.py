@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from grpc import aio
 from msgspec.structs import replace
+from tests.support import waiting
 from tests.support.order_state import ACCOUNT, MARKET, T0, e8, fill, order
 from tests.support.order_state_stack import RedisProcess, Stack, redis_kinds, redis_server, stack, until
 
@@ -299,8 +301,10 @@ async def test_a_store_that_never_comes_is_a_start_error(
     await made.crash()
 
 
-async def test_orders_of_a_market_no_longer_configured_are_left_out(store: Store, running: Stack) -> None:
-    stray = replace(order(1), market="DOGE")
+async def test_an_order_of_a_market_no_longer_configured_is_tracked_until_it_is_over(
+    store: Store, running: Stack
+) -> None:
+    stray = replace(order(1), market="DOGE", expires_after_ms=T0 + 7_000)
     await running.crash()
     other = Store(running.part.redis_url, ACCOUNT)
     await other.open()
@@ -309,4 +313,12 @@ async def test_orders_of_a_market_no_longer_configured_are_left_out(store: Store
     await other.close()
     await running.start()
     quoter = await running.quoter()
-    assert (await quoter.stub.ListOrders(os_.ListOrdersRequest(), timeout=2)).orders == []
+
+    async def is_over() -> bool:
+        return (await quoter.stub.ListOrders(os_.ListOrdersRequest(), timeout=2)).orders == []
+
+    assert not await is_over()
+    running.clock.skip(60_000)
+    await waiting.until("the order is proven absent", is_over, within_s=10)
+    with pytest.raises(aio.AioRpcError, match="not configured"):
+        await quoter.stub.AcquireSession(os_.AcquireSessionRequest(market="DOGE"), timeout=2)

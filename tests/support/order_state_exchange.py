@@ -412,8 +412,9 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
 class Risk(rk_rpc.RiskServiceServicer):
     """Permissions every 100 ms, until told to be silent."""
 
-    def __init__(self, clock: SkippingClock) -> None:
+    def __init__(self, clock: SkippingClock, markets: Iterable[str]) -> None:
         self._clock = clock
+        self.markets = list(markets)
         self.permission = rk.Permission(min_position_e8=-e8("100"), max_position_e8=e8("100"))
         self.silent = False
         self.sent = 0
@@ -421,7 +422,7 @@ class Risk(rk_rpc.RiskServiceServicer):
     async def WatchPermissions(self, request: rk.WatchPermissionsRequest, context: Any) -> AsyncIterator[Any]:
         while True:
             if not self.silent:
-                for market in request.markets:
+                for market in request.markets or self.markets:
                     given = rk.Permission()
                     given.CopyFrom(self.permission)
                     given.valid_until_ms = self._clock.now_ms() + 2_000

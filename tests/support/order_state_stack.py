@@ -205,7 +205,7 @@ class Stack:
     def __init__(self, folder: Path, redis_url: str, markets: tuple[str, ...] = (MARKET,)) -> None:
         self.clock = SkippingClock()
         self.exchange = Exchange(clock=self.clock, markets=markets)
-        self.risk = Risk(self.clock)
+        self.risk = Risk(self.clock, markets)
         self.part = OrderStatePart(
             endpoint=Endpoint(listen=f"unix:{folder}/os.sock"),
             account=ACCOUNT,
@@ -264,6 +264,15 @@ class Stack:
         await self.runtime.cancel_tasks()
         await self._server.stop(None)
         self.app = self.runtime = self._server = None
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Any]:
+        """A stub without a session."""
+        channel = rpc.connect(self.part.endpoint.listen)
+        try:
+            yield os_rpc.OrdersServiceStub(channel)
+        finally:
+            await channel.close()
 
     async def quoter(self, market: str = MARKET) -> Quoter:
         """A session with a watch."""

@@ -7,6 +7,7 @@ them for its own start. Ready means: the account stream is whole, and a safety s
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from perpmaker.common import logs, rpc
 from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
+from perpmaker.common.reconfigure import Configuration, NotNowError
 from perpmaker.common.service import Runtime, Service, StartError, run
 from perpmaker.order_state import recovery
 from perpmaker.order_state.batch import Batch
@@ -24,6 +26,7 @@ from perpmaker.order_state.dispatch import Dispatcher
 from perpmaker.order_state.drain import Drains
 from perpmaker.order_state.housekeeping import Housekeeper
 from perpmaker.order_state.link import AccountLink
+from perpmaker.order_state.markets import Markets
 from perpmaker.order_state.permissions import Permissions
 from perpmaker.order_state.reads import Reads
 from perpmaker.order_state.resolver import Resolver
@@ -37,6 +40,7 @@ from perpmaker.proto.gateway.v1 import gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2_grpc
 from perpmaker.proto.risk.v1 import risk_pb2, risk_pb2_grpc
 
+HOT_FIELDS: Final = ("markets",)
 _STORE_PATIENCE_S: Final = 30.0
 _STORE_RETRY_S: Final = 0.2
 
@@ -54,7 +58,7 @@ class OrderState(Service):
         self._trading = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._risk = rpc.connect(part.risk_target, part.endpoint.tls)
         self.truth = Truth(part.account, part.markets)
-        self._store = Store(part.redis_url, part.account)
+        self._store = Store(part.redis_url, part.account, part.redis_credentials)
         self._writer = Writer(self.truth, self._store, clock)
         self._reads = Reads(self._gateway)
         execution = gateway_pb2_grpc.ExecutionServiceStub(self._trading)
@@ -75,28 +79,35 @@ class OrderState(Service):
         self._drains = Drains(
             self._writer, self._resolver, self._reads, self._permissions, clock, grace_ms=part.snapshot_grace_ms
         )
+        self._markets = Markets(self._writer, self._reads, self._syncer, self._permissions, self._resolver.cancel)
         self._link = AccountLink(
             self._gateway,
             self._writer,
             self._store,
-            self._reads,
+            self._markets,
             self._syncer,
             grace_ms=part.snapshot_grace_ms,
             orphan_grace_ms=part.orphan_grace_ms,
         )
-        attendance = {market: Attendance(clock) for market in part.markets}
+        attendance: defaultdict[str, Attendance] = defaultdict(lambda: Attendance(clock))
+        self._configuration = Configuration(part, HOT_FIELDS, self._put_in_force)
         self._housekeeper = Housekeeper(
             self._writer, self._store, self._syncer, clock, attendance, self._resolver.cancel
         )
         submitter = Submitter(self._writer, self._dispatcher, self._permissions, clock)
         self._servicer = OrdersServicer(
-            self._writer, self._store, submitter, self._drains, self._syncer, clock, attendance
+            self._writer, self._store, submitter, self._drains, self._syncer, clock, attendance, self._configuration
         )
         self._writer.on_follow_up = self._follow_up
 
     def register(self, server: aio.Server) -> None:
         """See Service."""
         orderstate_pb2_grpc.add_OrdersServiceServicer_to_server(self._servicer, server)
+
+    async def _put_in_force(self, part: OrderStatePart) -> None:
+        if not self._servicer.is_replayed:
+            raise NotNowError("the journal is being replayed; offer it again when that is done")
+        self._markets.serve(part.markets)
 
     async def start(self) -> None:
         """See Service."""
@@ -108,12 +119,14 @@ class OrderState(Service):
         spawn(self._writer.keep_store(), name="store")
         spawn(self._writer.watch_owner(), name="owner")
         spawn(self._dispatcher.run(), name="execute")
+        spawn(self._markets.run(), name="markets")
         spawn(self._link.run(), name="account")
         spawn(self._syncer.run(), name="sync")
         spawn(self._resolver.run(), name="resolver")
         spawn(self._housekeeper.run(), name="housekeeping")
         risk = risk_pb2_grpc.RiskServiceStub(self._risk)
-        request = risk_pb2.WatchPermissionsRequest(markets=self._part.markets)
+        # All of them: those of markets to come, too.
+        request = risk_pb2.WatchPermissionsRequest()
         permissions = rpc.follow("risk.permissions", lambda: risk.WatchPermissions(request), self._permissions.receive)
         spawn(permissions, name="permissions")
 

@@ -16,7 +16,7 @@ from perpmaker.common import logs
 from perpmaker.order_state import metrics
 from perpmaker.order_state.core import events as ev
 from perpmaker.order_state.core.audit import is_ours
-from perpmaker.order_state.core.ledger import Entry, FillEntry
+from perpmaker.order_state.core.ledger import Entry, FillEntry, OpeningEntry
 from perpmaker.order_state.core.orders import Step, TrackedOrder, apply
 from perpmaker.order_state.core.transitions import IllegalTransitionError, State, Trigger
 from perpmaker.order_state.store.records import JournalLine, Write
@@ -139,8 +139,12 @@ class Batch:
             metrics.REFUSALS.labels(order.market, "buy" if order.is_buy else "sell", rejection).inc()
 
     def enter(self, entry: Entry) -> bool:
-        """Put an entry into the ledger; False when it is there already or belongs to no market of ours."""
-        if entry.market not in self.truth.books:
+        """Put an entry into the ledger; False when it is there already or belongs to no market of ours.
+
+        A ledger begins with its opening balance, which stands for everything before it.
+        """
+        has_begun = self.truth.ledger.has_begun(entry.market)
+        if entry.market not in self.truth.known or not (has_begun or isinstance(entry, OpeningEntry)):
             return False
         if entry.key in self._entries or not self.truth.ledger.counts(entry):
             if isinstance(entry, FillEntry):

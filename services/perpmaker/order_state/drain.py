@@ -57,7 +57,7 @@ class Drains:
 
     async def empty(self, market: str, drain_id: str, within_s: float) -> tuple[bool, Sequence[TrackedOrder]]:
         """Empty a market or join the drain that does; (verified, orders left) after at most `within_s`."""
-        book = self._writer.truth.books[market]
+        book = self._writer.truth.known[market]
         task = self._running.get(market)
         if task is None:
             _log.info("drain.started", market=market, drain_id=drain_id)

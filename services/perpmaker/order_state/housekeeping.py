@@ -5,7 +5,8 @@ whose quoter stays away: nobody would move them, so they are cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from perpmaker.common import logs
@@ -40,7 +41,7 @@ class Housekeeper:
         store: Store,
         syncer: Syncer,
         clock: Clock,
-        attendance: Mapping[str, Attendance],
+        attendance: defaultdict[str, Attendance],
         cancel: Callable[[str, list[str], str], Awaitable[None]],
     ) -> None:
         """`attendance` of quoters by market; `cancel` takes a market, its orders and the cause."""
@@ -96,7 +97,7 @@ class Housekeeper:
         now_ms = self._clock.now_ms()
         over = [
             order
-            for book in self._writer.truth.books.values()
+            for book in self._writer.truth.known.values()
             for order in book.orders.values()
             if order.is_terminal and not order.expected_fill_e8 and now_ms - order.state_time_ms > KEEP_OVER_MS
         ][:_RETIRE_AT_ONCE]

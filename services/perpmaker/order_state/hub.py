@@ -20,35 +20,61 @@ QUEUE_LENGTH: Final = 2_000
 class Subscription:
     """One reader."""
 
-    def __init__(self, markets: Iterable[str], take_snapshot: Callable[[str], orderstate_pb2.WatchResponse]) -> None:
-        self._markets = frozenset(markets)
+    def __init__(
+        self,
+        markets: Iterable[str],
+        take_snapshot: Callable[[str], orderstate_pb2.WatchResponse],
+        *,
+        follows_all: bool = False,
+    ) -> None:
+        """With `follows_all` markets that come later are read, too."""
+        self._markets = set(markets)
         self._take_snapshot = take_snapshot
+        self._follows_all = follows_all
         self._queue: deque[orderstate_pb2.WatchResponse] = deque()
-        self._needs_snapshot = True
+        self._due = set(self._markets)
         self._wake = asyncio.Event()
         self._wake.set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to read."""
+        return not self._markets and not self._follows_all
+
     def put(self, message: orderstate_pb2.WatchResponse) -> None:
-        """Queue an event; drop everything for a new snapshot when the reader is too far behind."""
-        if message.trace.market not in self._markets or self._needs_snapshot:
+        """Queue an event; drop everything for new snapshots when the reader is too far behind."""
+        market = message.trace.market
+        if market not in self._markets or market in self._due:
             return
         if len(self._queue) >= QUEUE_LENGTH:
             self._queue.clear()
-            self._needs_snapshot = True
+            self._due = set(self._markets)
         else:
             self._queue.append(message)
         self._wake.set()
 
+    def begin(self, market: str) -> None:
+        """Read a market that has come, if all are read."""
+        if self._follows_all and market not in self._markets:
+            self._markets.add(market)
+            self._due.add(market)
+            self._wake.set()
+
+    def end(self, market: str) -> None:
+        """Read a market no longer that has gone."""
+        self._markets.discard(market)
+        self._due.discard(market)
+        self._queue = deque(message for message in self._queue if message.trace.market != market)
+        self._wake.set()
+
     async def take(self) -> list[orderstate_pb2.WatchResponse]:
-        """Wait for something to tell and take all of it."""
+        """Wait for something to tell and take all of it; empty when a market has gone."""
         await self._wake.wait()
         self._wake.clear()
-        if self._needs_snapshot:
-            # Until all are taken, events are part of them and need not be queued.
-            snapshots = [self._take_snapshot(market) for market in sorted(self._markets)]
-            self._needs_snapshot = False
-            return snapshots
-        messages = list(self._queue)
+        # Until all snapshots are taken, events of these markets are part of them and need not be queued.
+        snapshots = [self._take_snapshot(market) for market in sorted(self._due)]
+        self._due.clear()
+        messages = [*snapshots, *self._queue]
         self._queue.clear()
         return messages
 
@@ -68,15 +94,25 @@ class Hub:
         trace = common_pb2.Trace(market=market, epoch=epoch, sequence=self._sequences.get(market, 0))
         return orderstate_pb2.WatchResponse(trace=trace, snapshot=snapshot)
 
-    def subscribe(self, markets: Iterable[str]) -> Subscription:
-        """Begin to read."""
-        subscription = Subscription(markets, self._snapshot)
+    def subscribe(self, markets: Iterable[str], *, follows_all: bool = False) -> Subscription:
+        """Begin to read these markets, with `follows_all` those that come later, too."""
+        subscription = Subscription(markets, self._snapshot, follows_all=follows_all)
         self._subscriptions.add(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End to read."""
         self._subscriptions.discard(subscription)
+
+    def begin(self, market: str) -> None:
+        """A market has come."""
+        for subscription in self._subscriptions:
+            subscription.begin(market)
+
+    def end(self, market: str) -> None:
+        """A market has gone."""
+        for subscription in self._subscriptions:
+            subscription.end(market)
 
     def publish(self, market: str, epoch: int, message: orderstate_pb2.WatchResponse) -> None:
         """Number an event and hand it to every reader of its market. Its trace may carry times already."""

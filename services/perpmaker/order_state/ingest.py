@@ -65,7 +65,7 @@ def outcomes(batch: Batch, message: gateway_pb2.Outcomes, monotonic_ms: int) -> 
         counts[0] += refused
         counts[1] += accepted
     for (market, is_buy), (refused, accepted) in tally.items():
-        book = batch.truth.books[market]
+        book = batch.truth.known[market]
         before = book.buys if is_buy else book.sells
         after = after_batch(before, refused=refused, accepted=accepted, now_ms=monotonic_ms)
         if is_buy:
@@ -172,7 +172,7 @@ def order_update(batch: Batch, market: str, update: gateway_pb2.OrderUpdate) -> 
 
 def non_user_cancel(batch: Batch, oid: int) -> None:
     """The exchange cancelled an order on its own account: ask how it ended."""
-    for market in batch.truth.books:
+    for market in batch.truth.known:
         order = batch.find_by_oid(market, oid)
         if order is not None and not order.is_terminal:
             batch.doubts.add(order.cloid)
@@ -183,13 +183,13 @@ def open_orders(batch: Batch, snapshot: Snapshot, *, grace_ms: int, orphan_grace
     truth = batch.truth
     if truth.newest_book is None or snapshot.as_of_ms >= truth.newest_book.as_of_ms:
         truth.newest_book = snapshot
-    local = {cloid: order for book in truth.books.values() for cloid, order in book.orders.items()}
+    local = {cloid: order for book in truth.known.values() for cloid, order in book.orders.items()}
     for seen in snapshot.orders:
         order = local.get(seen.cloid)
         if order is not None and not order.is_terminal and (order.state is State.UNKNOWN or not order.has_landed):
             batch.learn(seen.cloid, ev.SeenInBook(seen.oid, seen.remaining_e8, snapshot.as_of_ms))
     findings = audit.diff(local, snapshot, truth.tags, grace_ms=grace_ms, orphan_grace_ms=orphan_grace_ms)
-    for market, book in truth.books.items():
+    for market, book in truth.known.items():
         lasting = {(finding.kind, finding.cloid) for finding in findings if finding.market == market}
         for kind, cloid in book.mismatches - lasting:
             _log.info("audit.cleared", market=market, kind=kind.value, cloid=cloid)
@@ -261,7 +261,7 @@ def exchange_began(batch: Batch, since_ms: int) -> None:
 
     Only a simulated exchange says so (0: it does not). Orders need no such rule: asked about, each is found to be gone.
     """
-    for market in batch.truth.books:
+    for market in batch.truth.known:
         if not batch.truth.ledger.has_begun(market):
             continue
         entry = forgotten(batch.truth.position(market), since_ms)

@@ -1,30 +1,25 @@
 """The account stream of the gateway: everything that happens to our orders without our asking.
 
 New orders are held from the moment a gap opens until it is closed *and* a safety sync begun after that has succeeded.
-The ledger of a market begins with the position that the exchange shows before the stream is opened for the first time.
+The stream is opened when the ledgers of the markets have begun: what happens before is part of their opening balance.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from grpc import aio
 
 from perpmaker.common import logs, rpc
 from perpmaker.order_state import ingest, wire
-from perpmaker.order_state.batch import Batch
 from perpmaker.order_state.core.audit import is_ours
-from perpmaker.order_state.core.ledger import opening_at_cost
-from perpmaker.order_state.reads import Reads
+from perpmaker.order_state.markets import Markets
 from perpmaker.order_state.store.redis_store import Store, StoreDownError
 from perpmaker.order_state.sync import GAP_CLOSED, Syncer
 from perpmaker.order_state.truth import HELD_GAP
 from perpmaker.order_state.writer import Writer
 from perpmaker.proto.common.v1 import common_pb2
 from perpmaker.proto.gateway.v1 import gateway_pb2, gateway_pb2_grpc
-
-_RETRY_S: Final = 0.2
 
 _log = logs.get(__name__)
 
@@ -37,17 +32,16 @@ class AccountLink:
         channel: aio.Channel,
         writer: Writer,
         store: Store,
-        reads: Reads,
+        markets: Markets,
         syncer: Syncer,
         *,
         grace_ms: int,
         orphan_grace_ms: int,
     ) -> None:
-        self._channel = channel
         self._stub = gateway_pb2_grpc.AccountServiceStub(channel)
         self._writer = writer
         self._store = store
-        self._reads = reads
+        self._markets = markets
         self._syncer = syncer
         self._grace_ms = grace_ms
         self._orphan_grace_ms = orphan_grace_ms
@@ -61,45 +55,8 @@ class AccountLink:
 
     async def run(self) -> None:
         """Follow the stream until cancelled."""
-        await self._begin()
+        await self._markets.gateway_answered.wait()
         await rpc.follow("gateway.account", self._open, self.receive, on_lost=self._lost)
-
-    async def _begin(self) -> None:
-        """Learn the rules and open the ledger of markets that have none; the gateway may not be up yet."""
-        while True:
-            try:
-                await rpc.ready(self._channel)
-                if await self._read_rules():
-                    await self._open_ledgers()
-                    return
-                _log.debug("gateway.knows_no_markets")
-            except aio.AioRpcError as error:
-                _log.info("gateway.not_ready", code=error.code().name, reason=error.details())
-            await asyncio.sleep(_RETRY_S)
-
-    async def _read_rules(self) -> bool:
-        """Learn the trading rules; False while the gateway does not know every market of ours yet."""
-        books = self._writer.truth.books
-        for rules in await self._reads.instruments():
-            if rules.market in books:
-                books[rules.market].rules = rules
-        return all(book.rules is not None for book in books.values())
-
-    async def _open_ledgers(self) -> None:
-        truth = self._writer.truth
-        missing = [market for market in truth.books if not truth.ledger.has_begun(market)]
-        if not missing:
-            return
-        state = await self._reads.account()
-        held = {position.market: position for position in state.positions}
-
-        def change(batch: Batch) -> None:
-            for market in missing:
-                position = held.get(market, gateway_pb2.ExchangePosition(market=market))
-                batch.enter(opening_at_cost(market, position.sz_e8, position.entry_px_e8, state.exchange_time_ms))
-                _log.info("ledger.opened", market=market, position_e8=position.sz_e8, at_ms=state.exchange_time_ms)
-
-        await self._writer.apply(change)
 
     def _open(self) -> rpc.ReadableCall[gateway_pb2.AccountServiceSubscribeResponse]:
         since_ms = self._writer.truth.ledger.watermark_ms

@@ -81,3 +81,26 @@ def redis_seconds(command: str, seconds: float) -> None:
 def base_units(value_e8: int) -> float:
     """Exact integer to the float that Prometheus wants."""
     return value_e8 / E8
+
+
+_OF_A_MARKET: Final = (
+    POSITION,
+    PENDING_BID,
+    PENDING_ASK,
+    NET_PENDING,
+    WORST_MAX,
+    WORST_MIN,
+    ORDERS_UNKNOWN,
+    OLDEST_UNKNOWN,
+    STUCK_CANCELS,
+    DRIFT,
+    HELD,
+)
+
+
+def forget(market: str) -> None:
+    """Drop the present state of a market that is looked after no longer; what was counted stays."""
+    for gauge in _OF_A_MARKET:
+        gauge.remove(market)
+    for side in ("buy", "sell"):
+        ORDERS_OPEN.remove(market, side)

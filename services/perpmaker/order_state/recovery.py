@@ -13,20 +13,20 @@ _log = logs.get(__name__)
 
 
 def restore(truth: Truth, replay: Replay) -> None:
-    """Put a replay into an empty truth. Orders of markets that are not configured any more are told, not tracked."""
+    """Put a replay into an empty truth. Orders of markets that are not configured any more are looked after, too."""
     for order in replay.orders:
-        if order.market in truth.books:
-            truth.put(order)
-        elif not order.is_terminal:
+        truth.know(order.market)
+        truth.put(order)
+        if order.market not in truth.configured and not order.is_terminal:
             _log.error("order.market_not_configured", cloid=order.cloid, market=order.market)
     for entry in replay.entries:
-        if entry.market in truth.books:
-            truth.ledger.add(entry)
+        truth.know(entry.market)
+        truth.ledger.add(entry)
     for market, epoch in replay.epochs.items():
-        if market in truth.books:
-            truth.books[market].epoch = epoch
+        truth.know(market).epoch = epoch
     truth.totals = dict(replay.totals)
     truth.highest_nonce = replay.highest_nonce
+    truth.serve(truth.configured)
 
 
 def after_crash(batch: Batch) -> None:

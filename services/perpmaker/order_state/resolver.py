@@ -163,14 +163,14 @@ class Resolver:
 
         await self._writer.apply(change)
         if going:
-            epoch = self._truth.books[market].epoch
+            epoch = self._truth.known[market].epoch
             await self._dispatcher.send(Outgoing(market=market, epoch=epoch, cancels=tuple(going)))
 
     async def cancel_strays(self, strays: list[tuple[str, str]]) -> None:
         """Cancel orders at the exchange that are over by our record."""
         for market in {market for market, _ in strays}:
             cloids = tuple(cloid for at, cloid in strays if at == market)
-            epoch = self._truth.books[market].epoch
+            epoch = self._truth.known[market].epoch
             await self._dispatcher.send(Outgoing(market=market, epoch=epoch, cancels=cloids))
 
     async def _lapse(self, cloids: list[str]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Any, Final, NoReturn
 
 import grpc
 from grpc import aio
 
+from perpmaker.api.parts import OrderStatePart
 from perpmaker.common import logs
 from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock
+from perpmaker.common.reconfigure import Configuration, answer
 from perpmaker.order_state import metrics, wire
 from perpmaker.order_state.core.ledger import FillEntry
 from perpmaker.order_state.core.plan import Judged, Judgement
@@ -45,7 +48,8 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         drains: Drains,
         syncer: Syncer,
         clock: Clock,
-        attendance: Mapping[str, Attendance],
+        attendance: defaultdict[str, Attendance],
+        configuration: Configuration[OrderStatePart],
     ) -> None:
         """`attendance` of quoters by market."""
         self._writer = writer
@@ -55,6 +59,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         self._syncer = syncer
         self._clock = clock
         self._attendance = attendance
+        self._configuration = configuration
         self._acquiring = asyncio.Lock()
         self.is_replayed = False
 
@@ -82,7 +87,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         with ExitStack() as callers:
             async for request in request_iterator:
                 market = request.trace.market
-                if market in self._attendance and market not in present:
+                if market in self._truth.books and market not in present:
                     present.add(market)
                     callers.enter_context(self._attendance[market].caller())
                 judgement = await self._submitter.submit(wire.plan(request), request.trace)
@@ -96,9 +101,9 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         markets = tuple(request.markets) or tuple(self._truth.books)
         for market in markets:
             await self._book(market, context)
-        subscription = self._writer.hub.subscribe(markets)
+        subscription = self._writer.hub.subscribe(markets, follows_all=not request.markets)
         try:
-            while True:
+            while not subscription.is_over:
                 for message in await subscription.take():
                     yield message
         finally:
@@ -109,6 +114,8 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
     ) -> orderstate_pb2.AcquireSessionResponse:
         """See the contract."""
         book = await self._book(request.market, context)
+        if book.market not in self._truth.configured:
+            await _no_market(book.market, context)
         async with self._acquiring:
             try:
                 book.epoch = await self._store.acquire(request.market, book.epoch)
@@ -201,12 +208,21 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
                     unmatched_fills=truth.total(market, "unmatched_fills"),
                     standing=wire.standing_message(truth, book, now_ms),
                 )
-                for market, book in truth.books.items()
+                for market, book in truth.known.items()
+                if market in truth.books or truth.total(market, "placed")
             ],
             unresolved_orders=sum(book.exposure(now_ms).unknown_orders for book in truth.books.values()),
             event_to_subscribers_us=metrics.EVENT_TO_SUBSCRIBERS.quantiles((0.5, 0.9, 0.99)),
             reconciliations=self._syncer.completed,
+            applied_revision=self._configuration.revision,
+            ready=not truth.holds,
         )
+
+    async def ApplyConfig(
+        self, request: orderstate_pb2.ApplyConfigRequest, context: Context
+    ) -> orderstate_pb2.ApplyConfigResponse:
+        """See the contract."""
+        return orderstate_pb2.ApplyConfigResponse(applied_revision=await answer(self._configuration, request, context))
 
     async def GetHighestNonce(
         self, request: orderstate_pb2.GetHighestNonceRequest, context: Context

@@ -1,12 +1,15 @@
 """What order-state holds in memory: per market the orders, the newest session, pauses and holds; the ledger for all.
 
+A market that was ever seen stays known: its ledger goes on with every fill, and its session epochs never repeat. The
+markets whose orders are looked after are those configured, and any other for as long as an order of it is not over.
+
 Nothing here is changed but by installing a batch that is durable (or queued for a store that is down), and by the
 shell's own condition (holds, drift).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from perpmaker.common import cloid as cloids
@@ -24,6 +27,10 @@ HELD_GATEWAY = "gateway"
 HELD_DRAIN = "drain"
 HELD_DRIFT = "drift"
 HELD_STOPPING = "stopping"
+HELD_OPENING = "opening"
+"""The market's rules or the beginning of its ledger are not known yet."""
+HELD_REMOVED = "removed"
+"""The market is not configured any more."""
 
 
 @dataclass(slots=True)
@@ -48,7 +55,7 @@ class Book:
     buys: Backoff = field(default_factory=Backoff)
     sells: Backoff = field(default_factory=Backoff)
     drift: Drift = field(default_factory=Drift)
-    holds: set[str] = field(default_factory=set)
+    holds: set[str] = field(default_factory=lambda: {HELD_OPENING})
     mismatches: set[tuple[Mismatch, str]] = field(default_factory=set)
     """Differences to the exchange's book that last."""
 
@@ -61,6 +68,11 @@ class Book:
         return [order for order in self.orders.values() if not order.is_terminal]
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing more can come of its orders: all are over, and no execution is awaited."""
+        return all(order.is_terminal and not order.expected_fill_e8 for order in self.orders.values())
+
+    @property
     def lot_e8(self) -> int:
         """Smallest size step; one unit while the rules are not known."""
         return self.rules.lot_e8 if self.rules is not None else 1
@@ -71,8 +83,12 @@ class Truth:
 
     def __init__(self, account: str, markets: Iterable[str]) -> None:
         self.account = account
-        self.books = {market: Book(market, cloids.market_tag(account, market)) for market in markets}
-        self.tags = {book.tag: market for market, book in self.books.items()}
+        self.configured: tuple[str, ...] = ()
+        self.known: dict[str, Book] = {}
+        """Every market ever seen."""
+        self.books: Mapping[str, Book] = {}
+        """Markets whose orders are looked after; replaced as a whole, so that a loop over it may wait."""
+        self.tags: dict[int, str] = {}
         self.ledger = Ledger()
         self.holds: set[str] = {HELD_STARTING, HELD_GATEWAY, HELD_GAP}
         self.totals: dict[str, int] = {}
@@ -81,10 +97,25 @@ class Truth:
         """Newest list of open orders of the account, pushed or asked for."""
         self.fills_read_as_of_ms = 0
         """Exchange time up to which all fills were read by question."""
+        self.serve(markets)
+
+    def serve(self, markets: Iterable[str]) -> None:
+        """Look after these markets, and after any other whose orders are not over."""
+        self.configured = tuple(markets)
+        wanted = {market: self.know(market) for market in self.configured}
+        self.books = wanted | {market: book for market, book in self.known.items() if not book.is_settled}
+
+    def know(self, market: str) -> Book:
+        """A market's book, a new one when it was never seen."""
+        book = self.known.get(market)
+        if book is None:
+            book = self.known[market] = Book(market, cloids.market_tag(self.account, market))
+            self.tags[book.tag] = market
+        return book
 
     def find(self, cloid: str) -> TrackedOrder | None:
         """An order by its client id."""
-        for book in self.books.values():
+        for book in self.known.values():
             order = book.orders.get(cloid)
             if order is not None:
                 return order
@@ -92,7 +123,7 @@ class Truth:
 
     def find_by_oid(self, market: str, oid: int) -> TrackedOrder | None:
         """An order by the exchange's id."""
-        book = self.books.get(market)
+        book = self.known.get(market)
         return None if book is None else book.orders.get(book.by_oid.get(oid, ""))
 
     def position(self, market: str) -> Position:
@@ -101,7 +132,7 @@ class Truth:
 
     def hold_reasons(self, market: str) -> tuple[str, ...]:
         """Why new orders of a market are held back; empty when they are not."""
-        return tuple(sorted(self.holds | self.books[market].holds))
+        return tuple(sorted(self.holds | self.known[market].holds))
 
     def total(self, market: str, what: str) -> int:
         """A counter of a market since its ledger began."""
@@ -109,14 +140,14 @@ class Truth:
 
     def put(self, order: TrackedOrder) -> None:
         """Hold an order in its newest version."""
-        book = self.books[order.market]
+        book = self.known[order.market]
         book.orders[order.cloid] = order
         if order.oid:
             book.by_oid[order.oid] = order.cloid
 
     def drop(self, order: TrackedOrder) -> None:
         """Forget an order that is over and archived."""
-        book = self.books[order.market]
+        book = self.known[order.market]
         book.orders.pop(order.cloid, None)
         if book.by_oid.get(order.oid) == order.cloid:
             del book.by_oid[order.oid]

@@ -70,7 +70,7 @@ class Writer:
 
     def _snapshot_of(self, market: str) -> tuple[int, orderstate_pb2.MarketSnapshot]:
         self._publish_pending()
-        book = self.truth.books[market]
+        book = self.truth.known[market]
         return book.epoch, wire.snapshot_message(self.truth, book, self.clock.now_ms())
 
     def post(self, change: Change) -> None:
@@ -171,7 +171,7 @@ class Writer:
                     await self._repair()
 
     async def _repair(self) -> None:
-        epochs = {market: book.epoch for market, book in self.truth.books.items() if book.epoch}
+        epochs = {market: book.epoch for market, book in self.truth.known.items() if book.epoch}
         try:
             self._lost = await self._store.reopen(epochs) or self._lost
             async with self.lock:
@@ -188,10 +188,10 @@ class Writer:
     async def _flush(self) -> None:
         """Write again whatever the store may not have; everything in it is idempotent."""
         truth = self.truth
-        orders = [(order, 0) for book in truth.books.values() for order in book.orders.values()]
+        orders = [(order, 0) for book in truth.known.values() for order in book.orders.values()]
         entries = tuple(self._recent_entries)
         if self._lost:
-            entries = tuple(carried_over(truth.position(m)) for m in truth.books if truth.ledger.has_begun(m))
+            entries = tuple(carried_over(truth.position(m)) for m in truth.known if truth.ledger.has_begun(m))
         for start in range(0, len(orders), _FLUSH_ORDERS):
             await self._store.commit(Write(orders=tuple(orders[start : start + _FLUSH_ORDERS]), force=True))
         lines = tuple(self._backlog_lines)
@@ -203,14 +203,14 @@ class Writer:
 
     def hold(self, reason: str, held: bool, market: str = "") -> None:
         """Hold new orders of a market (or of all) for a reason, or release them."""
-        holds = self.truth.books[market].holds if market else self.truth.holds
+        holds = self.truth.known[market].holds if market else self.truth.holds
         if (reason in holds) is held:
             return
         self._publish_pending()
         (holds.add if held else holds.discard)(reason)
         _log.info("quoting.held" if held else "quoting.released", reason=reason, scope=market or "account")
         for name in [market] if market else self.truth.books:
-            book = self.truth.books[name]
+            book = self.truth.known[name]
             message = wire.hold_message(self.truth, name)
             metrics.HELD.labels(name).set(message.held)
             self.hub.publish(name, book.epoch, orderstate_pb2.WatchResponse(hold=message))
@@ -221,7 +221,7 @@ class Writer:
             self._publish(self._unpublished.popleft())
 
     def _publish(self, batch: Batch) -> None:
-        books = self.truth.books
+        books = self.truth.known
         for entry in batch.fills:
             side, liquidity = ("buy" if entry.is_buy else "sell"), ("taker" if entry.taker else "maker")
             metrics.ORDERS_FILLED.labels(entry.market).inc()
@@ -246,8 +246,19 @@ class Writer:
             setattr(told, "class", refusal.rejection)
             market = refusal.order.market
             self.hub.publish(market, books[market].epoch, orderstate_pb2.WatchResponse(refusal=told))
-        for market in batch.touched:
+        for market in batch.touched & self.truth.books.keys():
             self.publish_standing(books[market])
+
+    def begin(self, market: str) -> None:
+        """Tell those who watch all markets of one that is looked after from now on."""
+        self.hub.begin(market)
+
+    def end(self, market: str) -> None:
+        """Tell those who watch a market that it is looked after no longer."""
+        self._publish_pending()
+        self._standings.pop(market, None)
+        self.hub.end(market)
+        metrics.forget(market)
 
     def publish_standing(self, book: Book) -> None:
         """Tell position and exposure of a market when they changed."""
