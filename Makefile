@@ -9,7 +9,7 @@ YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto manifests bench chaos lock clean
+.PHONY: help setup demo test test-containers lint format proto manifests bench chaos lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: $(STAMP) ## Run every test that needs nothing but this machine
 		echo "branch coverage of $$part (at least 85 %):"; \
 		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
 	done
+
+test-containers: $(STAMP) ## Run one account as containers of the image, or as processes where no Docker engine answers
+	@$(BIN)/python -m pytest -q tests/containers
 
 lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
 	$(BIN)/ruff check services tests
