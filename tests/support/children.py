@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,26 +54,22 @@ POD: dict[str, Any] = {
 PODS = {"spec.gateway.pod": POD, "spec.orderState.pod": POD, "spec.riskService.pod": POD}
 
 
-def account(
-    changes: Mapping[str, Any] | None = None, *, name: str = "main", uid: str = "uid-of-main"
-) -> TradingAccount:
+def account(changes: Mapping[str, Any] | None = None, *, name: str = "main") -> TradingAccount:
     """An account read from an API server; simulated unless changed."""
-    document = changed(
-        account_document(name), {"metadata.namespace": NAMESPACE, "metadata.uid": uid} | dict(changes or {})
-    )
-    return TradingAccount.model_validate(document)
+    identity = {"metadata.namespace": NAMESPACE, "metadata.uid": f"uid-of-{name}"}
+    return TradingAccount.model_validate(changed(account_document(name), identity | deepcopy(dict(changes or {}))))
 
 
 def maker(changes: Mapping[str, Any] | None = None, *, name: str = "eth", symbol: str = "ETH") -> MarketMaker:
     """A maker on account `main`, read from an API server."""
     identity = {"metadata.namespace": NAMESPACE, "metadata.uid": f"uid-of-{name}", "metadata.generation": 3}
-    return MarketMaker.model_validate(changed(maker_document(name, symbol), identity | dict(changes or {})))
+    return MarketMaker.model_validate(changed(maker_document(name, symbol), identity | deepcopy(dict(changes or {}))))
 
 
 def settings(changes: Mapping[str, Any] | None = None) -> OperatorSettings:
     """An installation."""
     document = {"namespace": "perpmaker-system", "watch_namespaces": [NAMESPACE], "image": {"reference": IMAGE}}
-    return OperatorSettings.model_validate(changed(document, dict(changes or {})))
+    return OperatorSettings.model_validate(changed(document, deepcopy(dict(changes or {}))))
 
 
 @dataclass(frozen=True)
