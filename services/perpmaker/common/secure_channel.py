@@ -11,12 +11,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from grpc import ChannelConnectivity, aio
 
 from perpmaker.common.tls import CertificateFiles, Credentials, Tls
+
+_LOOK_EVERY_S: Final = 0.5
+"""How often a channel that waits for a connection looks at its files."""
 
 Open = Callable[[grpc.ChannelCredentials], aio.Channel]
 
@@ -119,10 +122,17 @@ class SecureChannel(aio.Channel):
         changed = asyncio.ensure_future(connection.channel.wait_for_state_change(last_observed_state))
         replaced = asyncio.ensure_future(connection.replaced.wait())
         try:
-            await asyncio.wait((changed, replaced), return_when=asyncio.FIRST_COMPLETED)
+            while not (changed.done() or replaced.done()):
+                await asyncio.wait((changed, replaced), timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+                # Attempts that fail change no state, so the files are looked at by the clock.
+                self.connection()
         finally:
-            changed.cancel()
             replaced.cancel()
+            changed.cancel()
+            outcome = await asyncio.gather(changed, return_exceptions=True)
+        # A connection that was replaced may be closed by now, which is no news.
+        if not connection.replaced.is_set() and isinstance(outcome[0], BaseException):
+            raise outcome[0]
 
     async def channel_ready(self) -> None:
         """Wait until the channel is connected."""
