@@ -14,11 +14,11 @@ from perpmaker.api.parts import RiskPart
 from perpmaker.common import logs, rpc, service
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
+from perpmaker.common.reconfigure import Configuration
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
 from perpmaker.proto.gateway.v1.gateway_pb2_grpc import (
     AccountServiceStub,
     ExecutionServiceStub,
-    MarketDataServiceStub,
     ReferenceServiceStub,
 )
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orderstate
@@ -31,7 +31,9 @@ from perpmaker.risk.feed import PermissionFeed
 from perpmaker.risk.keeper import Keeper
 from perpmaker.risk.servicer import RiskServicer
 from perpmaker.risk.store import RiskStore, StoreNotDurableError, StoreUnavailableError
+from perpmaker.risk.streams import MarketStreams
 
+HOT_FIELDS: Final = ("markets", "limits")
 ACCOUNT_READ_AFTER_MS: Final = 15_000
 """Age of equity and margin after which they are read instead of awaited."""
 _RETRY_S: Final = 0.25
@@ -48,13 +50,12 @@ class RiskApp(service.Service):
         self._part = part
         self._runtime = runtime
         self._clock = clock if clock is not None else SystemClock()
-        self._markets = tuple(market.market for market in part.markets)
         self._gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._orders = rpc.connect(part.order_state_target, part.endpoint.tls)
         # Cancels and disarms must never queue behind market data, hence connections of their own.
         self._kill_gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._kill_orders = rpc.connect(part.order_state_target, part.endpoint.tls)
-        self._facts = Facts(self._markets, self._clock)
+        self._facts = Facts((market.market for market in part.markets), self._clock)
         self._store = RiskStore(part.redis_url, part.account, part.redis_credentials)
         self._keeper = Keeper(self._store, self._clock, self._new_trip_id)
         self._executor = Executor(
@@ -70,12 +71,20 @@ class RiskApp(service.Service):
             self._feed,
             new_trip_id=self._new_trip_id,
         )
+        self._streams = MarketStreams(runtime, self._gateway, self._orders, self._facts, self._controller.wake)
+        self._instruments_missing = asyncio.Event()
+        self._configuration = Configuration(part, HOT_FIELDS, self._put_in_force)
         self._gateway_told = False
+
+    async def _put_in_force(self, part: RiskPart) -> None:
+        self._controller.apply(part)
+        self._streams.follow(self._controller.markets)
+        self._instruments_missing.set()
 
     def register(self, server: aio.Server) -> None:
         """See Service."""
         servicer = RiskServicer(
-            frozenset(self._markets), self._clock, self._controller, self._keeper, self._executor, self._feed
+            self._clock, self._controller, self._keeper, self._executor, self._feed, self._configuration
         )
         risk_pb2_grpc.add_RiskServiceServicer_to_server(servicer, server)
 
@@ -84,8 +93,7 @@ class RiskApp(service.Service):
         spawn = self._runtime.spawn
         spawn(self._controller.run(), name="evaluate")
         spawn(self._keeper.run(), name="keep")
-        spawn(self._follow_orders(), name="orders")
-        spawn(self._follow_market_data(), name="market-data")
+        self._streams.follow(self._controller.markets)
         spawn(self._follow_account(), name="account")
         spawn(self._read_instruments(), name="instruments")
         spawn(self._read_account(), name="account-read")
@@ -137,24 +145,6 @@ class RiskApp(service.Service):
                 self._keeper.confirm_fresh(ever_traded=any(market.placed for market in summary.markets))
                 self._controller.evaluate()
 
-    async def _follow_orders(self) -> None:
-        stub = OrdersServiceStub(self._orders)
-        await rpc.follow(
-            "orders.watch",
-            lambda: stub.Watch(orderstate.WatchRequest(markets=self._markets)),
-            self._heard(self._facts.on_watch),
-            on_lost=self._heard(self._facts.on_watch_lost),
-        )
-
-    async def _follow_market_data(self) -> None:
-        stub = MarketDataServiceStub(self._gateway)
-        await rpc.follow(
-            "market_data",
-            lambda: stub.Subscribe(gateway.MarketDataServiceSubscribeRequest(markets=self._markets)),
-            self._heard(self._facts.on_market_data),
-            on_lost=self._heard(self._facts.on_market_data_lost),
-        )
-
     async def _follow_account(self) -> None:
         stub = AccountServiceStub(self._gateway)
         await rpc.follow(
@@ -179,15 +169,17 @@ class RiskApp(service.Service):
 
     async def _read_instruments(self) -> None:
         stub = ReferenceServiceStub(self._gateway)
-        missing = True
-        while missing:
+        self._instruments_missing.set()
+        while True:
+            await self._instruments_missing.wait()
             try:
                 answer = await stub.ListInstruments(gateway.ListInstrumentsRequest(), timeout=rpc.READ_DEADLINE_S)
             except aio.AioRpcError:
                 pass
             else:
                 self._facts.on_instruments(answer.instruments)
-                missing = any(facts.instrument is None for facts in self._facts.markets.values())
+                if all(facts.instrument is not None for facts in self._facts.markets.values()):
+                    self._instruments_missing.clear()
             self._controller.wake()
             await asyncio.sleep(_RETRY_S)
 

@@ -69,6 +69,39 @@ class Controller:
         self.last_kill_latency_us = 0
         self.evaluation: Evaluation | None = None
 
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """Markets served now."""
+        return tuple(self._limits)
+
+    def apply(self, part: RiskPart) -> None:
+        """Judge by these limits from now on, these markets and no others.
+
+        Latches, closed markets and the days' P&L stay, also those of markets that go: one that returns finds them.
+        """
+        before = self._limits
+        self._part = part
+        self._limits = {market.market: market for market in part.markets}
+        self._facts.serve(self._limits)
+        for market in before.keys() - self._limits.keys():
+            self._let_go(market)
+        self.assert_arming([market for market in self._limits if market not in before])
+        self.evaluate()
+
+    def _let_go(self, market: str) -> None:
+        self._scales.pop(market, None)
+        self._pulls.pop(market, None)
+        for key in [key for key in self._severities if key[0] == market]:
+            del self._severities[key]
+        self._feed.withdraw(market)
+        # Order-state empties a market that it lets go; only a kill is followed to its proof from here.
+        self._executor.require(market, self._own_trip_id(market), 0, is_served=False)
+        metrics.forget(market)
+
+    def _own_trip_id(self, market: str) -> str | None:
+        latch = self._keeper.record.latch(market)
+        return latch.trip_id if latch.is_latched else None
+
     def wake(self) -> None:
         """Something was heard: evaluate soon."""
         self._wake.set()
@@ -104,6 +137,7 @@ class Controller:
             self._scales[market] = judged.scales
             self._feed.offer(market, judged.permission)
         self._require_empty_books(evaluation)
+        self._note_emptied()
         self._note_changes(evaluation)
         self._export(evaluation)
         for kill in evaluation.kills:
@@ -170,19 +204,23 @@ class Controller:
             self.evaluate()
 
     def on_empty(self, market: str) -> None:
-        """A market was proven empty: latches all of whose markets are, are executed."""
+        """A market was proven empty."""
+        _log.debug("market.empty", market=market)
+        self._note_emptied()
+        self.wake()
+
+    def _note_emptied(self) -> None:
+        """Latches all of whose markets are proven empty are executed; an account without markets is empty."""
         for scope in self._keeper.record.latched_scopes():
             latch = self._keeper.record.latch(scope)
-            covered = not scope or scope == market
-            if latch.state is not LatchState.TRIPPED or not covered:
+            if latch.state is not LatchState.TRIPPED:
                 continue
             if all(self._executor.is_empty(name) for name in self.markets_of(scope)):
                 self._note_executed(latch.trip_id)
-        self.wake()
 
-    def assert_arming(self) -> None:
-        """Tell a gateway that (again) answers which scopes are latched and which are not."""
-        for scope in (ACCOUNT, *self._limits):
+    def assert_arming(self, scopes: Iterable[str] | None = None) -> None:
+        """Tell the gateway which scopes are latched and which are not; all of them when it (again) answers."""
+        for scope in (ACCOUNT, *self._limits) if scopes is None else scopes:
             if self._keeper.record.latch(scope).is_latched:
                 self._executor.disarm(scope, "killed")
             else:
@@ -208,6 +246,9 @@ class Controller:
             drain_id = record.trip_id_for(market) or record.closed.get(market) or self._pull_id(market, evaluation)
             if self._executor.require(market, drain_id, judged.state.pending.open_orders):
                 self._doubt_emptiness(market)
+        for scope in self._keeper.record.latched_scopes():
+            if scope and scope not in self._limits:
+                self._executor.require(scope, self._own_trip_id(scope), 0, is_served=False)
 
     def _pull_id(self, market: str, evaluation: Evaluation) -> str | None:
         if market not in evaluation.pulls:

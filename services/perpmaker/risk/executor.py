@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import grpc
 from grpc import aio
 
 from perpmaker.common import logs, rpc
@@ -37,6 +38,8 @@ class Drain:
     market: str
     drain_id: str
     run: int
+    is_served: bool = True
+    """False when order-state may have let the market go, which it does only when no order of it is alive."""
     remaining: int = 0
     """Orders in doubt at the last answer."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,7 +67,7 @@ class Executor:
         self._drains: dict[str, Drain] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def require(self, market: str, drain_id: str | None, open_orders: int) -> bool:
+    def require(self, market: str, drain_id: str | None, open_orders: int, *, is_served: bool = True) -> bool:
         """Bring a market's drain to what is wanted (None: no drain); True when a proof of emptiness was withdrawn.
 
         Level-triggered: to be called with every evaluation.
@@ -76,8 +79,9 @@ class Executor:
                 del self._drains[market]
             return False
         if drain is None or drain.drain_id != drain_id:
-            self._start(Drain(market, drain_id, run=1))
+            self._start(Drain(market, drain_id, run=1, is_served=is_served))
             return False
+        drain.is_served = is_served
         settled = drain.done.is_set() and asyncio.get_running_loop().time() - drain.done_at_s >= _SETTLE_S
         if settled and open_orders:
             self._start(Drain(market, drain_id, run=drain.run + 1))
@@ -144,6 +148,8 @@ class Executor:
             try:
                 answer = await self._orders.CancelAll(request, timeout=rpc.CANCEL_DEADLINE_S)
             except aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.INVALID_ARGUMENT and not drain.is_served:
+                    break
                 _log.warning("drain.failed", market=drain.market, drain_id=drain.wire_id, code=error.code().name)
             else:
                 drain.remaining = len(answer.remaining)

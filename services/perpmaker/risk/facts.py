@@ -61,6 +61,10 @@ class Facts:
         self.liquidated = False
         """Set once the exchange has reported a liquidation of this account; taken back by whoever acts on it."""
 
+    def serve(self, markets: Iterable[str]) -> None:
+        """Keep facts of these markets from now on and of no others; what is known of those that stay, stays."""
+        self.markets = {market: self.markets.get(market) or MarketFacts() for market in markets}
+
     def _now_ms(self) -> int:
         return self._clock.monotonic_ns() // 1_000_000
 
@@ -86,10 +90,10 @@ class Facts:
             case "fill" | "hold" | "refusal" | None:
                 pass  # a standing follows every fill; holds and refusals are the quoter's and order-state's business
 
-    def on_watch_lost(self, _reason: str) -> None:
-        """Order-state is silent: nothing it said is current until the next snapshot."""
-        for facts in self.markets.values():
-            facts.order_state_live = False
+    def on_watch_lost(self, market: str) -> None:
+        """Order-state is silent: nothing it said of a market is current until the next snapshot."""
+        if market in self.markets:
+            self.markets[market].order_state_live = False
 
     # gateway
 
@@ -118,10 +122,10 @@ class Facts:
         if bid_px_e8 > 0 and ask_px_e8 > 0:
             facts.mid_px_e8 = (bid_px_e8 + ask_px_e8) // 2
 
-    def on_market_data_lost(self, _reason: str) -> None:
-        """The gateway's stream is gone; every feed with it."""
-        for facts in self.markets.values():
-            facts.stream_live = False
+    def on_market_data_lost(self, market: str) -> None:
+        """The gateway's stream of a market is gone, its feed with it."""
+        if market in self.markets:
+            self.markets[market].stream_live = False
 
     def on_account_event(self, message: gateway.AccountServiceSubscribeResponse) -> None:
         """Take one message of `Account.Subscribe`."""
@@ -168,7 +172,10 @@ class Facts:
     # pictures
 
     def observe_days(self, days: Mapping[str, Day]) -> dict[str, Day]:
-        """Advance the P&L of the day of every market that has position and price, then the account's."""
+        """Advance the P&L of the day of every market that has position and price, then the account's.
+
+        What a market has won or lost today counts for the account also after the market was let go.
+        """
         date = utc_date(self._clock.now_ms())
         advanced = dict(days)
         for market, facts in self.markets.items():
@@ -178,7 +185,7 @@ class Facts:
             position = facts.standing.position
             ledger_pnl_e8 = position.cash_quote_e8 + position.sz_e8 * mark // E8
             advanced[market] = observe(advanced.get(market), date, ledger_pnl_e8, position.fills)
-        total_e8 = sum(day.pnl_e8 for market, day in advanced.items() if market in self.markets and day.date == date)
+        total_e8 = sum(day.pnl_e8 for market, day in advanced.items() if market != ACCOUNT and day.date == date)
         advanced[ACCOUNT] = observe_total(advanced.get(ACCOUNT), date, total_e8)
         return advanced
 

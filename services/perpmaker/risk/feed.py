@@ -20,6 +20,10 @@ HEARTBEAT_MS: Final = 240
 """Age at which an unchanged permission is sent again; with a watchdog of 250 ms none is older than 500 ms."""
 
 
+REMOVED: Final = "removed"
+"""Reason of the last permission of a market that is not configured any more."""
+
+
 @dataclass(slots=True, eq=False)
 class Mailbox:
     """What one reader has not read yet."""
@@ -73,6 +77,12 @@ class PermissionFeed:
         for mailbox in self._mailboxes:
             mailbox.put(message)
         return True
+
+    def withdraw(self, market: str) -> None:
+        """Tell whoever reads a market that nothing is permitted in it any more, and say no more of it."""
+        if market in self._published:
+            self.offer(market, Permission(closed=True, reasons=(REMOVED,)))
+            del self._published[market]
 
     def subscribe(self, markets: Collection[str]) -> Mailbox:
         """Add a reader; it begins with the newest permission of each of its markets."""

@@ -71,3 +71,11 @@ def export(evaluation: Evaluation, record: Record) -> None:
 def count_check(severity: Severity, rule: str) -> None:
     """A check has a new severity."""
     CHECKS.labels(_RESULT[severity], rule).inc()
+
+
+def forget(market: str) -> None:
+    """Drop the present state of a market that is not served any more; what was counted stays."""
+    for gauge in (_KILLED, _DRAWDOWN, _NOTIONAL, _DAILY_PNL, _INVENTORY, _STALENESS, _REDUCE_ONLY):
+        gauge.remove(market)
+    _TRIPPED.remove("market", market)
+    _UTILIZATION.remove_by_labels({"market": market})

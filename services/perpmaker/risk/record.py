@@ -41,6 +41,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 1
     latches: dict[str, Latch] = {}
     closed: dict[str, str] = {}
+    last_rearmed_trip_id: str = ""
+    """Trip that was acknowledged last, in any scope."""
 
     def latch(self, scope: str) -> Latch:
         """Latch of a scope; one that was never tripped is armed."""
@@ -117,7 +119,8 @@ def acknowledge(record: Record, trip_id: str) -> tuple[Record, bool]:
         if latch.is_latched and latch.trip_id == trip_id:
             if latch.state is LatchState.TRIPPED:
                 raise TripNotExecutedError(trip_id)
-            return _with_latch(record, scope, latches.acknowledge(latch)), True
+            released = _with_latch(record, scope, latches.acknowledge(latch))
+            return msgspec.structs.replace(released, last_rearmed_trip_id=trip_id), True
     if trip_id and any(latch.released_trip_id == trip_id for latch in record.latches.values()):
         return record, False
     raise UnknownTripError(trip_id, tuple(record.latch(scope).trip_id for scope in record.latched_scopes()))
@@ -145,4 +148,8 @@ def merge(stored: Record, in_memory: Record) -> Record:
     """Join what the store held with what was tripped or closed before it could be read: the stricter of each."""
     set_here = {scope: in_memory.latch(scope) for scope in in_memory.latched_scopes()}
     kept = {scope: latch for scope, latch in set_here.items() if not stored.latch(scope).is_latched}
-    return Record(latches={**stored.latches, **kept}, closed={**stored.closed, **in_memory.closed})
+    return Record(
+        latches={**stored.latches, **kept},
+        closed={**stored.closed, **in_memory.closed},
+        last_rearmed_trip_id=stored.last_rearmed_trip_id or in_memory.last_rearmed_trip_id,
+    )

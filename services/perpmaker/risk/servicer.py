@@ -9,8 +9,10 @@ from typing import Any, Final, NoReturn
 import grpc
 from grpc import aio
 
+from perpmaker.api.parts import RiskPart
 from perpmaker.common import rpc
 from perpmaker.common.clock import Clock
+from perpmaker.common.reconfigure import Configuration, answer
 from perpmaker.proto.risk.v1 import risk_pb2 as pb
 from perpmaker.proto.risk.v1 import risk_pb2_grpc
 from perpmaker.risk.controller import Controller
@@ -34,10 +36,15 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
     """Risk of one account over gRPC."""
 
     def __init__(
-        self, markets: frozenset[str], clock: Clock, controller: Controller, keeper: Keeper, executor: Executor,
+        self,
+        clock: Clock,
+        controller: Controller,
+        keeper: Keeper,
+        executor: Executor,
         feed: PermissionFeed,
-    ) -> None:  # fmt: skip
-        self._markets = markets
+        configuration: Configuration[RiskPart],
+    ) -> None:
+        self._configuration = configuration
         self._clock = clock
         self._controller = controller
         self._keeper = keeper
@@ -103,7 +110,13 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
             self._keeper.record,
             valid_until_ms=self._clock.now_ms() + VALID_FOR_MS,
             last_kill_latency_us=self._controller.last_kill_latency_us,
+            applied_revision=self._configuration.revision,
+            ready=self._controller.is_ready,
         )
+
+    async def ApplyConfig(self, request: pb.ApplyConfigRequest, context: Context) -> pb.ApplyConfigResponse:
+        """Take new markets and limits."""
+        return pb.ApplyConfigResponse(applied_revision=await answer(self._configuration, request, context))
 
     async def _settle(self, markets: Iterable[str], context: Context) -> bool:
         """Wait until the record is on disk and the markets are proven empty, as far as the deadline lets; the proof."""
@@ -115,8 +128,8 @@ class RiskServicer(risk_pb2_grpc.RiskServiceServicer):
         return verified
 
     async def _check_market(self, market: str, context: Context) -> None:
-        if market not in self._markets:
-            known = ", ".join(sorted(self._markets))
+        if market not in self._controller.markets:
+            known = ", ".join(sorted(self._controller.markets)) or "none"
             await _refuse(
                 context, grpc.StatusCode.NOT_FOUND, f"market {market!r} is not configured; there are: {known}"
             )

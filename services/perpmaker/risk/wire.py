@@ -10,6 +10,7 @@ from perpmaker.risk.finding import Finding, Severity
 from perpmaker.risk.latch import LatchState
 from perpmaker.risk.permission import Permission
 from perpmaker.risk.record import Record
+from perpmaker.risk.shares import share_ppm
 
 
 def permission_message(permission: Permission, valid_until_ms: int) -> pb.Permission:
@@ -46,7 +47,13 @@ def trip_messages(record: Record) -> list[pb.Trip]:
 
 
 def state_message(
-    evaluation: Evaluation, record: Record, *, valid_until_ms: int, last_kill_latency_us: int
+    evaluation: Evaluation,
+    record: Record,
+    *,
+    valid_until_ms: int,
+    last_kill_latency_us: int,
+    applied_revision: int,
+    ready: bool,
 ) -> pb.GetStateResponse:
     """Everything risk sees and has decided; the account's checks are listed with every market."""
     return pb.GetStateResponse(
@@ -58,6 +65,11 @@ def state_message(
         equity_quote_e8=evaluation.account.equity_e8,
         day_pnl_quote_e8=evaluation.account.day_pnl_e8,
         last_kill_latency_us=last_kill_latency_us,
+        applied_revision=applied_revision,
+        last_rearmed_trip_id=record.last_rearmed_trip_id,
+        margin_usage_ppm=share_ppm(evaluation.account.margin_used_e8, evaluation.account.equity_e8),
+        gross_notional_quote_e8=evaluation.account.gross_notional_e8,
+        ready=ready,
     )
 
 

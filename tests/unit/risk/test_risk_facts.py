@@ -92,14 +92,14 @@ def test_a_lost_feed_or_stream_is_not_live_at_once() -> None:
     assert not heard.state().market_data_live
     heard.market(feed=gateway.FeedStatus(live=True))
     assert heard.state().market_data_live
-    heard.facts.on_market_data_lost("gone")
+    heard.facts.on_market_data_lost(BTC)
     assert not heard.state().market_data_live
 
 
 def test_a_lost_order_state_keeps_the_position_but_is_not_live() -> None:
     heard = Heard()
     heard.facts.on_watch(snapshot_of(BTC, standing(position_e8=5)))
-    heard.facts.on_watch_lost("gone")
+    heard.facts.on_watch_lost(BTC)
     heard.facts.on_watch(orderstate.WatchResponse(trace=trace(), standing=standing(position_e8=6)))
     assert (heard.state().position_e8, heard.state().order_state_live) == (6, False)
     heard.facts.on_watch(snapshot_of(BTC, standing(position_e8=7)))
@@ -195,6 +195,6 @@ def test_a_silent_order_state_does_not_move_the_days_pnl() -> None:
     heard.facts.on_market_data(mark(BTC, MARK_E8))
     heard.facts.on_watch(snapshot_of(BTC, standing(position_e8=E8, fills=1)))
     days = heard.facts.observe_days({})
-    heard.facts.on_watch_lost("gone")
+    heard.facts.on_watch_lost(BTC)
     heard.facts.on_market_data(mark(BTC, 2 * MARK_E8))
     assert heard.facts.observe_days(days)[BTC].pnl_e8 == 0
