@@ -67,3 +67,21 @@ async def test_an_unknown_market_is_refused_with_those_there_are() -> None:
         _, errors = await process.communicate()
         assert process.returncode == 2
         assert "DOGE" in errors.decode() and "BTC, ETH, SOL, HYPE" in errors.decode()
+
+
+async def test_probes_have_an_answer_on_the_api_port_whatever_is_cut_off() -> None:
+    async with program("host='0.0.0.0', markets=('SOL',)") as process, aiohttp.ClientSession() as session:
+        said = await addresses(process)
+        port = said["api"].rpartition(":")[2]
+        assert said["control"].startswith("http://127.0.0.1:")
+        async with session.post(
+            said["control"], json={"op": "disconnect", "all": True, "for_ms": 60_000, "rest": True}
+        ):
+            pass
+        with pytest.raises(aiohttp.ClientError):
+            await session.post(f"http://127.0.0.1:{port}/info", json={"type": "meta"})
+        async with session.get(f"http://127.0.0.1:{port}/healthz") as response:
+            assert (response.status, await response.text()) == (200, "ok\n")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0

@@ -1,4 +1,4 @@
-"""`POST /info` and `POST /exchange`: the envelope of HTTP around the desk.
+"""`POST /info` and `POST /exchange`: the envelope of HTTP around the desk. `GET /healthz` is for probes.
 
 Business refusals are 200. A request that cannot be read is 400 or 422 with the exchange's text, a wrong content
 type 415. An answer that is to be lost closes the connection without a word.
@@ -15,6 +15,7 @@ from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.wire.decode import UnreadableError
 
 _HEADERS = {"access-control-allow-origin": "*"}
+_WITHOUT_ENVELOPE = frozenset({"/ws", "/healthz"})
 
 
 def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
@@ -26,9 +27,13 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     async def exchange(request: web.Request) -> web.Response:
         return _json(await desk.act(await request.read()))
 
+    async def healthz(_request: web.Request) -> web.Response:
+        # Whoever cuts the exchange off on purpose must not have its process ended for it.
+        return web.Response(text="ok\n")
+
     @web.middleware
     async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == "/ws":
+        if request.path in _WITHOUT_ENVELOPE:
             return await handler(request)
         if desk.faults.refuses_rest:
             return _vanish(request)
@@ -48,6 +53,7 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     app.router.add_post("/info", info)
     app.router.add_post("/exchange", exchange)
     app.router.add_get("/ws", sockets.handle)
+    app.router.add_get("/healthz", healthz)
     return app
 
 
