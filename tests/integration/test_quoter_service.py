@@ -24,6 +24,7 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
 from perpmaker.proto.quoter.v1 import quoter_pb2 as pb
 from perpmaker.proto.quoter.v1.quoter_pb2_grpc import QuoterServiceStub
 from perpmaker.quoter.app import QuoterApp
+from perpmaker.quoter.values import LiveState
 
 BUY, SELL = common.SIDE_BUY, common.SIDE_SELL
 
@@ -328,3 +329,40 @@ async def test_a_market_the_gateway_does_not_serve_is_said_at_start(tmp_path: Pa
 async def test_a_part_that_contradicts_itself_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="min_half_spread_bps exceeds"):
         QuoterApp(part(tmp_path, min_half_spread_bps=60.0), Runtime("quoter"))
+
+
+async def test_status_counts_what_rests_and_for_how_long_on_both_sides(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        await until("time counts as two-sided", lambda: quoter.app._desk.two_sided.ppm > 0)
+        status = await quoter.status()
+        assert (status.live_bids, status.live_asks) == (2, 2)
+        assert 0 < status.two_sided_ppm <= 1_000_000
+        assert not status.flat
+        quoter.gateway.frozen = True
+        quoter.orders.put(quoter.orders.on(BUY)[0], common.ORDER_STATE_CANCEL_PENDING)
+        live = quoter.app._desk.sight.live_orders
+        await until("it is seen", lambda: any(order.state is LiveState.CANCELLING for order in live(0)))
+        assert (await quoter.status()).live_bids == 2
+
+
+async def test_mode_flatten_empties_the_book_and_closes_the_position(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        quoter.orders.fill(quoter.orders.on(BUY)[0])
+        held_e8 = quoter.orders.position_e8
+        at = quoter.part.model_copy(update={"mode": "Flatten", "flatten_max_slippage_bps": 15.0})
+        await quoter.control.ApplyConfig(changed(at, 2), timeout=3)
+
+        def closing() -> list[common.Order]:
+            return [order for order in quoter.orders.live if order.time_in_force == common.TIME_IN_FORCE_IOC]
+
+        await until("an immediate order is sent", lambda: bool(closing()))
+        (order,) = quoter.orders.live
+        assert (order.side, order.sz_e8, order.reduce_only) == (SELL, held_e8, True)
+        assert order.px_e8 >= PX * (1 - 0.0015)
+        assert not (await quoter.status()).flat
+        quoter.orders.fill(order)
+        await until("it is flat", lambda: bool(quoter.app._desk.decision and quoter.app._desk.decision.flat))
+        assert (await quoter.status()).flat
+        assert quoter.orders.live == []

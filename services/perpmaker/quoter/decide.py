@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.quoter.book import prices_to_stay_clear_of, touch_of_others
 from perpmaker.quoter.burst import Burst, observe_fills
+from perpmaker.quoter.flatten import Holding, next_step
 from perpmaker.quoter.gate import Gate, Standing, Verdict, judge
 from perpmaker.quoter.ladder import EMPTY, Ladder, build_ladder
 from perpmaker.quoter.limits import CLOSED, Limits, side_limits
@@ -22,7 +23,7 @@ from perpmaker.quoter.model.spread import NotQuotableError
 from perpmaker.quoter.model.volatility import Volatility, observe_mid
 from perpmaker.quoter.plan import NOTHING, Plan, Reason
 from perpmaker.quoter.planner import Room, cancel_all, plan_ladder, restrain, tolerance_bps, within_count
-from perpmaker.quoter.settings import Settings
+from perpmaker.quoter.settings import Mode, Settings
 from perpmaker.quoter.values import SIDES, BookView, LiveOrder, OwnFill, PublicTrade, Side
 
 CANCEL_REPEAT_NS = 1_000_000_000
@@ -41,6 +42,11 @@ class View:
     """Public trades since the last cycle."""
     fills: tuple[OwnFill, ...] = ()
     """Own executions since the last cycle."""
+    mark_px_e8: int = 0
+    """Newest mark; 0 while none was heard."""
+    possible_buys_e8: int = 0
+    """What orders may still execute, announced executions without trade ids included."""
+    possible_sells_e8: int = 0
     refused_replaces: frozenset[str] = frozenset()
     """Orders whose replacement order-state refused for exposure."""
 
@@ -69,6 +75,8 @@ class Decision:
     quote: Quote | None = None
     diagnostics: tuple[str, ...] = ()
     """Why there is no quote, or what the ladder left out."""
+    flat: bool = False
+    """Mode Flatten: nothing is left that an order could close."""
 
 
 def _observe(state: State, view: View, settings: Settings, price: FairPrice | None) -> State:
@@ -167,6 +175,31 @@ def _remember(state: State, plan: Plan, now_ns: int) -> tuple[State, Plan]:
     )
 
 
+def _flatten(
+    state: State, view: View, settings: Settings, rules: InstrumentRules, gate: Gate
+) -> tuple[State, Decision]:
+    """A cycle of mode Flatten."""
+    now_ns = view.standing.now_ns
+    holding = Holding(view.position_e8, view.possible_buys_e8, view.possible_sells_e8, view.orders)
+    step = next_step(
+        holding,
+        view.mark_px_e8,
+        view.standing.book,
+        rules,
+        settings.flatten_max_slippage_bps,
+        since_attempt_ns=now_ns - state.last_new_orders_ns,
+    )
+    plan = step.plan
+    if gate.verdict is Verdict.SILENT:
+        plan = NOTHING
+    elif gate.verdict is not Verdict.QUOTE:
+        plan = replace(plan, places=())
+    # What is not known cannot be flat.
+    flat = step.flat and view.standing.orders_known
+    state, plan = _remember(state, plan, now_ns)
+    return state, Decision(gate, plan, diagnostics=(step.word,) if step.word else (), flat=flat)
+
+
 def decide(state: State, view: View, settings: Settings, rules: InstrumentRules) -> tuple[State, Decision]:
     """One cycle. The returned state assumes that the plan is sent."""
     standing = view.standing
@@ -175,6 +208,8 @@ def decide(state: State, view: View, settings: Settings, rules: InstrumentRules)
     known_price = price if isinstance(price, FairPrice) else None
     state = _observe(state, view, settings, known_price)
     gate = judge(standing, settings)
+    if settings.mode is Mode.FLATTEN:
+        return _flatten(state, view, settings, rules, gate)
 
     found: Quote | None = None
     limits = CLOSED

@@ -22,6 +22,7 @@ from perpmaker.quoter.plan import Reason
 from perpmaker.quoter.settings import Settings, settings_from
 from perpmaker.quoter.sight import Sight
 from perpmaker.quoter.submitter import Submitter
+from perpmaker.quoter.two_sided import TwoSided
 from perpmaker.quoter.values import Side
 
 TICK_S: Final = 0.1
@@ -60,6 +61,7 @@ class Desk:
         self._settings: Settings = settings_from(part)
         self._woken = asyncio.Event()
         self.metrics = QuoterMetrics(part.market)
+        self.two_sided = TwoSided()
         self.sight = Sight(clock, self._woken.set)
         self.submitter = Submitter(part.market, orders_channel, self.sight, self.metrics, self._woken.set)
         self._rules: InstrumentRules | None = None
@@ -150,13 +152,9 @@ class Desk:
             now_s = self._clock.monotonic_s()
             book = self.sight.book
             age_s = now_s - book.received_ns / 1e9 if book is not None else -1.0
-            self.metrics.on_tick(
-                self.decision,
-                age_s,
-                self.sight.working_on(Side.BUY),
-                self.sight.working_on(Side.SELL),
-                now_s - last_s,
-            )
+            bids, asks = self.sight.resting_on(Side.BUY), self.sight.resting_on(Side.SELL)
+            self.two_sided.observe(now_s, now_s - last_s, both=bids > 0 and asks > 0)
+            self.metrics.on_tick(self.decision, age_s, bids, asks, now_s - last_s)
             last_s = now_s
             self._note_emptiness()
             self._woken.set()
@@ -182,6 +180,9 @@ class Desk:
             orders=live,
             trades=sight.take_trades(),
             fills=sight.take_fills(),
+            mark_px_e8=sight.mark_px_e8,
+            possible_buys_e8=sight.possible_buys_e8,
+            possible_sells_e8=sight.possible_sells_e8,
             refused_replaces=submitter.refused_replaces(live),
         )
 

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     RELEVEL = "relevel"
     """The order serves another level than it was placed for."""
     NEW_LEVEL = "new_level"
+    FLATTEN = "flatten"
+    """Closes the position."""
     NO_TARGET = "no_target"
     DRIFT = "drift"
     """Orders are so far off that everything is cancelled before anything is placed."""

@@ -14,6 +14,7 @@ from perpmaker.proto.quoter.v1 import quoter_pb2 as pb
 from perpmaker.proto.quoter.v1 import quoter_pb2_grpc
 from perpmaker.quoter.desk import Desk, NeedsRestartError, OutdatedGenerationError
 from perpmaker.quoter.settings import SettingsError
+from perpmaker.quoter.values import Side
 from perpmaker.quoter.wire import wire_side
 
 Context = aio.ServicerContext[Any, Any]
@@ -52,6 +53,10 @@ class QuoterServicer(quoter_pb2_grpc.QuoterServiceServicer):
             epoch=desk.submitter.epoch,
             cycles=desk.cycles,
             skipped=desk.skipped,
+            live_bids=desk.sight.resting_on(Side.BUY),
+            live_asks=desk.sight.resting_on(Side.SELL),
+            two_sided_ppm=desk.two_sided.ppm,
+            flat=desk.decision is not None and desk.decision.flat,
         )
         decision = desk.decision
         if decision is not None:

@@ -13,6 +13,8 @@ from typing import assert_never
 
 from perpmaker.api.parts import QuoterPart, QuotingPart
 
+_ALL_BPS = 10_000.0
+
 
 class Mode(Enum):
     """What the trader wants of this market."""
@@ -22,6 +24,8 @@ class Mode(Enum):
     SHADOW = "Shadow"
     """Decide, but send nothing."""
     PAUSED = "Paused"
+    FLATTEN = "Flatten"
+    """Close the position at once and quote no more."""
 
 
 class ModelKind(Enum):
@@ -62,6 +66,7 @@ class Settings:
     target_notional_e8: int
     max_notional_e8: int
     max_market_data_age_ns: int
+    flatten_max_slippage_bps: float
 
 
 def _problems(part: QuoterPart) -> tuple[str, ...]:
@@ -71,6 +76,8 @@ def _problems(part: QuoterPart) -> tuple[str, ...]:
         value = getattr(quoting, name)
         if isinstance(value, float) and not math.isfinite(value):
             found.append(f"quoting.{name} is not a finite number")
+    if not 0 <= part.flatten_max_slippage_bps < _ALL_BPS:
+        found.append(f"flatten_max_slippage_bps must be below {_ALL_BPS:.0f}")
     if quoting.min_half_spread_bps > quoting.max_half_spread_bps:
         found.append("quoting.min_half_spread_bps exceeds quoting.max_half_spread_bps")
     if (quoting.model == "Fixed") != (quoting.fixed_half_spread_bps is not None):
@@ -106,13 +113,14 @@ def settings_from(part: QuoterPart) -> Settings:
         target_notional_e8=part.inventory.target_notional_e8,
         max_notional_e8=part.inventory.max_notional_e8,
         max_market_data_age_ns=part.max_market_data_age_ms * 1_000_000,
+        flatten_max_slippage_bps=part.flatten_max_slippage_bps,
     )
 
 
 def sends_orders(mode: Mode) -> bool:
     """Whether orders may be in the book at all in this mode."""
     match mode:
-        case Mode.ACTIVE | Mode.REDUCE_ONLY:
+        case Mode.ACTIVE | Mode.REDUCE_ONLY | Mode.FLATTEN:
             return True
         case Mode.SHADOW | Mode.PAUSED:
             return False

@@ -33,6 +33,7 @@ UNSEEN_TTL_NS: Final = 5_000_000_000
 """How long an order counts as pending that order-state has not mentioned: longer than a request can be under
 way."""
 _MAX_TRADES: Final = 2_000
+_IN_BOOK: Final = frozenset((LiveState.WORKING, LiveState.CANCELLING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,12 @@ class Sight:
         self.book: BookView | None = None
         self.feed_live = False
         self.permission: Permission | None = None
+        self.mark_px_e8 = 0
+        """Newest mark; 0 while none was heard."""
         self.position_e8 = 0
+        self.possible_buys_e8 = 0
+        """What orders may still execute, by order-state's account: announced executions included."""
+        self.possible_sells_e8 = 0
         self.held = True
         self.hold_reasons: tuple[str, ...] = ()
         self.orders_known = False
@@ -79,6 +85,8 @@ class Sight:
                 self._on_book(message.trace, message.book)
             case "trades":
                 self._trades.extend(PublicTrade(trade.px_e8, trade.sz_e8) for trade in message.trades.trades)
+            case "context":
+                self.mark_px_e8 = message.context.mark_px_e8
             case "feed":
                 self.feed_live = message.feed.live
                 if not self.feed_live:
@@ -143,7 +151,7 @@ class Sight:
             case "fill":
                 self._fills.append(OwnFill(Side(message.fill.fill.side), self._clock.monotonic_ns()))
             case "standing":
-                self.position_e8 = message.standing.position.sz_e8
+                self._on_standing(message.standing)
             case "hold":
                 self._on_hold(message.hold)
             case _:
@@ -155,10 +163,15 @@ class Sight:
         self._orders = {order.cloid: order for order in live if order is not None}
         for cloid in self._orders:
             self._unseen.pop(cloid, None)
-        self.position_e8 = snapshot.standing.position.sz_e8
+        self._on_standing(snapshot.standing)
         self._on_hold(snapshot.hold)
         self.newest_epoch = snapshot.epoch
         self.orders_known = True
+
+    def _on_standing(self, standing: orders.Standing) -> None:
+        self.position_e8 = standing.position.sz_e8
+        self.possible_buys_e8 = standing.exposure.max_possible_bid_e8
+        self.possible_sells_e8 = standing.exposure.max_possible_ask_e8
 
     def _on_order(self, order: common.Order) -> None:
         self._unseen.pop(order.cloid, None)
@@ -200,9 +213,9 @@ class Sight:
             self._unseen = {cloid: entry for cloid, entry in self._unseen.items() if now_ns - entry[1] < UNSEEN_TTL_NS}
         return (*self._orders.values(), *(order for order, _ in self._unseen.values()))
 
-    def working_on(self, side: Side) -> int:
-        """Number of orders in the book on a side."""
-        return sum(1 for o in self._orders.values() if o.side is side and o.state is LiveState.WORKING)
+    def resting_on(self, side: Side) -> int:
+        """Number of orders in the book on a side; one that is being cancelled or replaced still is."""
+        return sum(1 for o in self._orders.values() if o.side is side and o.remaining_e8 and o.state in _IN_BOOK)
 
     def take_trades(self) -> tuple[PublicTrade, ...]:
         """Public trades since the last call."""

@@ -146,4 +146,6 @@ class Submitter:
 
 
 def _pending(cloid: str, target: TargetLevel) -> LiveOrder:
-    return LiveOrder(cloid, target.side, target.level, target.px_e8, target.sz_e8, LiveState.PENDING)
+    return LiveOrder(
+        cloid, target.side, target.level, target.px_e8, target.sz_e8, LiveState.PENDING, immediate=target.immediate
+    )

@@ -48,6 +48,8 @@ class LiveOrder:
     px_e8: int
     remaining_e8: int
     state: LiveState
+    immediate: bool = False
+    """Executes at once or not at all: it never rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class TargetLevel:
     px_e8: int
     sz_e8: int
     reduce_only: bool = False
+    immediate: bool = False
+    """Immediate-or-cancel instead of post-only."""
 
 
 PriceLevel = tuple[int, int]

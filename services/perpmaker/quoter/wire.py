@@ -48,7 +48,15 @@ def live_order(order: common.Order) -> LiveOrder | None:
     if state is LiveState.WORKING and remaining_e8 == 0:
         # All of it was announced as executed: it waits for its trade ids, there is nothing to move or cancel.
         state = LiveState.CANCELLING
-    return LiveOrder(order.cloid, Side(order.side), order.level, order.px_e8, remaining_e8, state)
+    return LiveOrder(
+        order.cloid,
+        Side(order.side),
+        order.level,
+        order.px_e8,
+        remaining_e8,
+        state,
+        immediate=order.time_in_force == common.TIME_IN_FORCE_IOC,
+    )
 
 
 def permission_of(message: risk.Permission, received_ns: int) -> Permission:
@@ -75,7 +83,7 @@ def _new_order(target: TargetLevel, tag: int, trace: common.Trace) -> orders.New
         px_e8=target.px_e8,
         sz_e8=target.sz_e8,
         reduce_only=target.reduce_only,
-        time_in_force=common.TIME_IN_FORCE_POST_ONLY,
+        time_in_force=common.TIME_IN_FORCE_IOC if target.immediate else common.TIME_IN_FORCE_POST_ONLY,
         level=target.level,
     )
 
