@@ -122,6 +122,9 @@ capabilities:
 {{- if and (not .Values.store.credentials.create) .Values.store.credentials.namespaces -}}
 {{- fail "store.credentials.namespaces: only useful with store.credentials.create" -}}
 {{- end -}}
+{{- if and .Values.account.create (not .Values.account.spec) -}}
+{{- fail "account.spec: write at least network and risk, or set account.create to false" -}}
+{{- end -}}
 {{- if and .Values.account.create (eq (.Values.account.spec.network | default "") "Mainnet") (eq .Values.tls.mode "off") -}}
 {{- fail "tls.mode: off is refused for accounts on Mainnet; use certManager or existingSecret" -}}
 {{- end -}}

@@ -39,6 +39,7 @@ class Rule:
 
 _CHILD: Final = ("get", "list", "watch", "create", "patch", "delete")
 _PEERING: Final = ("get", "list", "watch", "patch")
+_ALONE: Final = "only one copy of the operator works"
 
 RULES: Final = (
     Rule(GROUP, "tradingaccounts", ("get", "list", "watch", "patch"), "watched; patch adds and removes the finalizer"),
@@ -57,13 +58,8 @@ RULES: Final = (
     Rule("cert-manager.io", "certificates", _CHILD, "child", When.CERT_MANAGER),
     Rule("", "pods", ("list", "watch"), "why a child does not run: image, crash, no node"),
     Rule("", "events", ("create",), "what happened, for people"),
-    Rule(
-        "kopf.dev",
-        "kopfpeerings",
-        ("get", "list", "watch", "patch"),
-        "only one copy of the operator works",
-        When.PEERING,
-    ),
+    Rule("kopf.dev", "kopfpeerings", _PEERING, _ALONE, When.PEERING),
+    Rule("kopf.dev", "clusterkopfpeerings", _PEERING, _ALONE, When.CLUSTER_PEERING),
 )
 
 
