@@ -229,6 +229,9 @@ class Cluster:
         wait_for("the default service account", self._has_default_account, _UP_S)
         if self.layout.has_node:
             self._bring_node_up(reached)
+        ended = [str(name) for name, process in self.processes().items() if process is None]
+        if ended:
+            raise ClusterError(f"ended while the cluster came up: {', '.join(ended)}")
         reached("up")
 
     def _bring_node_up(self, reached: Say) -> None:
@@ -301,7 +304,14 @@ class Cluster:
         words = self.entered(command(daemon, self.layout))
         with self.layout.path("log", f"{daemon}.log").open("ab") as log:
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=ROOT
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=ROOT,
+                # Inside the node the working directory is the root.
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         started = Process.of(process.pid)
         if started is None:
