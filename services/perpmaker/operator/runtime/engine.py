@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -113,7 +113,6 @@ class Engine:
         turns = Turns()
         shop = Shop(self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds)
         register(registry, Deps(shop, self._reconcilers, self._credentials))
-        others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=kopf_settings(settings, self.priority, stop),
@@ -125,7 +124,7 @@ class Engine:
         if own_signals:
             # kopf has taken the signals; it stops through the flag as well, and so does everything else.
             take_signals(stop)
-        await kopf.run_tasks(tasks, ignored=others)
+        await _run_tasks(tasks)
 
     def _api_is_back(self) -> None:
         self.wakes.wake_all("reconnect")
@@ -137,6 +136,22 @@ class Engine:
             leads = not self._settings.peering or is_leader(found, self.identity, self.priority, datetime.now(UTC))
             LEADER.set(1 if leads and self.store.is_synced else 0)
             await asyncio.sleep(LEADER_EVERY_S)
+
+
+async def _run_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Run kopf's tasks until one ends, then end the others; raises what ended them.
+
+    Not kopf.run_tasks: it takes every task in the process that is younger than itself for its own and ends it too.
+    """
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 def take_signals(stop: asyncio.Event) -> None:
