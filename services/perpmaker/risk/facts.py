@@ -38,8 +38,6 @@ class MarketFacts:
     mark_at_ms: int | None = None
     stream_live: bool = False
     feed_live: bool = True
-    trade_limits: gateway.TradeLimits | None = None
-    trade_limits_at_ms: int | None = None
     instrument: Instrument | None = None
     liquidation_px_e8: int = 0
 
@@ -58,6 +56,8 @@ class Facts:
         self._account: gateway.AccountState | None = None
         self._account_at_ms: int | None = None
         self._gap_open = True
+        # Of every market the gateway serves: it may serve one before it is served here, and does not repeat itself.
+        self._trade_limits: dict[str, tuple[gateway.TradeLimits, int]] = {}
         self.liquidated = False
         """Set once the exchange has reported a liquidation of this account; taken back by whoever acts on it."""
 
@@ -137,9 +137,7 @@ class Facts:
             case "account":
                 self.on_account(message.account)
             case "trade_limits":
-                facts = self.markets.get(message.trace.market)
-                if facts is not None:
-                    facts.trade_limits, facts.trade_limits_at_ms = message.trade_limits, self._now_ms()
+                self._trade_limits[message.trace.market] = (message.trade_limits, self._now_ms())
             case "liquidation":
                 self.liquidated = True
             case "order_update" | "fill" | "open_orders" | "funding" | "non_user_cancel" | "ledger_delta" | None:
@@ -201,9 +199,9 @@ class Facts:
         unknown_since = exposure.oldest_unknown_since_ms
         day = days.get(limits.market, Day(date="", base_e8=0))
         trade_limits = None
-        if facts.trade_limits is not None and facts.trade_limits_at_ms is not None:
-            age_ms = now_ms - facts.trade_limits_at_ms
-            trade_limits = TradeLimits(facts.trade_limits.max_buy_e8, facts.trade_limits.max_sell_e8, age_ms)
+        if limits.market in self._trade_limits:
+            stated, at_ms = self._trade_limits[limits.market]
+            trade_limits = TradeLimits(stated.max_buy_e8, stated.max_sell_e8, now_ms - at_ms)
         lot_e8 = facts.instrument.lot_e8 if facts.instrument is not None else 0
         return RiskState(
             market=limits.market,
