@@ -70,6 +70,7 @@ async def test_account_limits_change_without_a_restart(house: RiskHouse) -> None
 
 
 async def test_a_market_comes_and_goes_without_a_gap_in_the_others_permissions(house: RiskHouse) -> None:
+    await house.open_permission(ETH)
     await asyncio.gather(
         house.watched.wait("ETH is closed at once", lambda p: p.closed and "removed" in p.reasons, market=ETH),
         apply(house, 2, markets=(market_limits(BTC),)),
