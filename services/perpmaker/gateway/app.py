@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ from perpmaker.gateway.execution import Execution, SigningDesk
 from perpmaker.gateway.fencing import MAX_CLOCK_OFFSET_MS, Fence
 from perpmaker.gateway.gap_keeper import keep_closed
 from perpmaker.gateway.identity import Identity, open_identity
-from perpmaker.gateway.key import KeyFileError
+from perpmaker.gateway.key import KeyFileError, SigningKey
+from perpmaker.gateway.key_watch import KeyWatch
 from perpmaker.gateway.market_hub import MarketHub
 from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.measurements import Measurements
@@ -134,6 +135,7 @@ class Gateway(Service):
             self._market_stream,
             self._account_stream,
         )
+        self._key_watch = self._watch_key()
         self._configuration = Configuration(part, HOT_FIELDS, self._put_in_force)
 
     async def _put_in_force(self, part: GatewayPart) -> None:
@@ -145,7 +147,7 @@ class Gateway(Service):
             self_check()
         except SelfCheckError as error:
             raise StartError(str(error)) from error
-        signer = Signer(self._identity.key, signing_source(self._part.network), self._part.vault_address)
+        signer = self._signer_with(self._identity.key)
         median_us = measure_us(signer)
         if not is_native() or median_us > _SLOW_SIGNATURE_US:
             _log.warning(
@@ -155,6 +157,31 @@ class Gateway(Service):
             _log.info("signing.measured", median_us=round(median_us))
         metrics.SIGNER.labels(signer.address).set(1)
         return SigningDesk(signer, Nonces(self._clock, 0), self._clock, self._measurements)
+
+    def _signer_with(self, key: SigningKey) -> Signer:
+        return Signer(key, signing_source(self._part.network), self._part.vault_address)
+
+    def _watch_key(self) -> KeyWatch | None:
+        part, identity = self._part, self._identity
+        if identity.key_file is None:
+            return None
+        return KeyWatch(
+            identity.address,
+            identity.key_file,
+            part.key_file_group_readable,
+            part.expected_signer,
+            self._rest,
+            self._clock,
+            lambda: self._desk.signer.address,
+            self._take_over,
+        )
+
+    def _take_over(self, key: SigningKey) -> None:
+        metrics.SIGNER.labels(self._desk.signer.address).set(0)
+        self._desk.replace_signer(self._signer_with(key))
+        metrics.SIGNER.labels(key.address).set(1)
+        self._signer_valid_until_ms = 0
+        self._spawn(self._once(self._read_validity), "signer-validity-now")
 
     def _build_streams(self) -> None:
         part = self._part
@@ -233,6 +260,8 @@ class Gateway(Service):
         self._spawn(self._every(_CLOCK_EVERY_S, self._sample_clock), "clock")
         self._spawn(self._every(_LIMITS_EVERY_S, self._read_limits), "limits")
         self._spawn(self._every(_VALIDITY_EVERY_S, self._read_validity), "signer-validity")
+        if self._key_watch is not None:
+            self._spawn(self._key_watch.run(), "key")
         if self._identity.master is not None:
             self._spawn(sign_up.watch(self._identity, self._rest, self._reconnected), "membership")
         self._spawn(self._keep_readiness(), "readiness")
@@ -258,13 +287,16 @@ class Gateway(Service):
         finally:
             await channel.close()
 
-    async def _every(self, seconds: float, work: Any) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
-            try:
-                await work()
-            except ReadError as error:
-                _log.warning("read.failed", read=error.kind, reason=error.reason)
+            await self._once(work)
+
+    async def _once(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except ReadError as error:
+            _log.warning("read.failed", read=error.kind, reason=error.reason)
 
     async def _sample_clock(self) -> None:
         await preflight.sample_clock(self._rest, self._clock, self._exchange_clock)
@@ -320,6 +352,7 @@ class Gateway(Service):
             account_address=self._identity.address,
             exchange_connected=self._account_stream.is_complete and self._market_stream.is_complete,
             signer_valid_until_ms=self._signer_valid_until_ms,
+            key_refusal=self._key_watch.refusal if self._key_watch is not None else "",
             rate_limit_used_ppm=round(self._budgets.share_used(self._clock.monotonic_s()) * 1_000_000),
             address_budget_left=self._budgets.address.left,
             ip_weight_used=self._budgets.ip_weight_used(self._clock.monotonic_s()),

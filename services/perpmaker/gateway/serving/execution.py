@@ -13,7 +13,7 @@ from perpmaker.common import logs
 from perpmaker.common.attendance import Attendance
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
-from perpmaker.gateway.execution import Execution, SigningDesk
+from perpmaker.gateway.execution import Execution, ForgottenSignerError, SigningDesk
 from perpmaker.gateway.fencing import Fence
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 from perpmaker.hyperliquid.rejections import is_duplicate_nonce
@@ -68,7 +68,11 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         self, request: pb.BurnNonceRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.BurnNonceResponse:
         """See the contract."""
-        signed = self._desk.sign(NoopAction(), nonce=request.nonce)
+        try:
+            signed = self._desk.sign(NoopAction(), nonce=request.nonce)
+        except ForgottenSignerError:
+            # Another key's noop would be accepted and prove nothing.
+            return pb.BurnNonceResponse(result=pb.BURN_RESULT_UNKNOWN)
         # A burn proves that an order cannot land, so it may use what is reserved for taking orders away.
         self._rest.admit_action(1, is_cancel=True)
         result = await self._rest.exchange(signed.body, _BURN_TIMEOUT_S)
