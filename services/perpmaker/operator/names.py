@@ -26,6 +26,12 @@ REVISION: Final = f"{GROUP}/revision"
 """Annotation of an account service's ConfigMap: revision of the document in it."""
 RECONCILE: Final = f"{GROUP}/reconcile"
 """Annotation of a TradingAccount or MarketMaker; `disabled` freezes the operator for it, not trading."""
+DISABLED: Final = "disabled"
+ACCEPTED: Final = f"{GROUP}/accepted"
+"""Annotation of a quoter's ConfigMap: uid, generation and spec of the MarketMaker that was accepted last, as JSON.
+
+The quoter goes on by it while a newer spec is not accepted.
+"""
 FORCE_DELETE: Final = f"{GROUP}/force-delete"
 """Annotation; the object's uid in it releases the finalizer without a proof that no orders are left."""
 

@@ -38,6 +38,7 @@ class AccountObserved:
     work: Verdict | None = None
     stalled: Verdict | None = None
     is_terminating: bool = False
+    is_frozen: bool = False
 
 
 def judge(seen: AccountObserved) -> list[Finding]:
@@ -78,7 +79,7 @@ def judge(seen: AccountObserved) -> list[Finding]:
         store,
         _switch(seen),
         seen.kill_switch,
-        reconciling(seen.work),
+        reconciling(seen.work, is_frozen=seen.is_frozen),
         stalled(seen.stalled),
     ]
 
@@ -118,7 +119,7 @@ def _risk_says(seen: AccountObserved) -> str:
     if not isinstance(facts, RiskFacts) or facts.is_ready:
         return ""
     held = {check for market in facts.markets.values() for check in market.checks}
-    return "; ".join(sorted(held)[:3]) or "not every source was heard yet"
+    return f"waiting for {', '.join(sorted(held))}" if held else "not every source was heard yet"
 
 
 def _credentials(seen: AccountObserved) -> Finding:

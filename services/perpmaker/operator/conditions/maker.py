@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perpmaker.api.v1alpha1.marketmaker import Mode
+from perpmaker.operator import names
 from perpmaker.operator.conditions.findings import Finding, false, true, unknown
 from perpmaker.operator.conditions.reasons import ConditionType, Reason
 from perpmaker.operator.conditions.workload import Workload
@@ -54,6 +55,8 @@ class MakerObserved:
     stalled: Verdict | None = None
     """What only a person can help with."""
     is_terminating: bool = False
+    is_frozen: bool = False
+    """The trader has told the operator to leave the object alone."""
 
 
 def judge(seen: MakerObserved) -> list[Finding]:
@@ -74,13 +77,19 @@ def judge(seen: MakerObserved) -> list[Finding]:
         config,
         quoting,
         seen.kill_switch,
-        reconciling(seen.work),
+        reconciling(seen.work, is_frozen=seen.is_frozen),
         stalled(seen.stalled),
     ]
 
 
-def reconciling(work: Verdict | None) -> Finding:
+def reconciling(work: Verdict | None, *, is_frozen: bool = False) -> Finding:
     """Condition Reconciling."""
+    if is_frozen:
+        return false(
+            ConditionType.RECONCILING,
+            Reason.RECONCILIATION_PAUSED,
+            f"annotation {names.RECONCILE} is {names.DISABLED}: nothing is changed until it goes; trading goes on",
+        )
     if work is None:
         return false(ConditionType.RECONCILING, Reason.AS_WANTED, "nothing is left to do")
     return true(ConditionType.RECONCILING, work.reason, work.message)

@@ -239,7 +239,6 @@ class Observer:
     async def _ask(self, target: str | None, read: Callable[[Any], Awaitable[Any]]) -> Any:
         if target is None:
             return NO_POD
-        await self._channels.tidy()
         try:
             return await read(self._channels.get(target))
         except OSError as error:

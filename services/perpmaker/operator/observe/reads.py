@@ -40,7 +40,7 @@ _WHY = {
 }
 _DETAIL_LENGTH = 200
 _MATTERS = 2
-"""Severity from which a check is worth a sentence (medium)."""
+"""Severity from which a check restricts (medium)."""
 
 Answer = TypeVar("Answer")
 
@@ -123,6 +123,7 @@ async def read_risk(channel: aio.Channel) -> RiskAnswer:
         is_ready=answer.ready,
         applied_revision=answer.applied_revision,
         equity_e8=answer.equity_quote_e8,
+        day_pnl_e8=answer.day_pnl_quote_e8,
         gross_notional_e8=answer.gross_notional_quote_e8,
         margin_usage_ppm=answer.margin_usage_ppm,
         last_rearmed_trip_id=answer.last_rearmed_trip_id,
@@ -144,7 +145,7 @@ def _market(item: risk_pb2.MarketRisk) -> MarketRiskFacts:
         reasons=tuple(permission.reasons),
         day_pnl_e8=item.day_pnl_quote_e8,
         mark_px_e8=item.mark_px_e8,
-        checks=tuple(f"{check.name}: {check.detail}" for check in item.checks if check.severity >= _MATTERS),
+        checks=tuple(check.name for check in item.checks if check.severity >= _MATTERS),
     )
 
 

@@ -109,7 +109,7 @@ class MarketRiskFacts:
     day_pnl_e8: int
     mark_px_e8: int
     checks: tuple[str, ...] = ()
-    """Findings that restrict, for people."""
+    """Names of the findings that restrict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ class RiskFacts:
     is_ready: bool
     applied_revision: int
     equity_e8: int
+    day_pnl_e8: int
     gross_notional_e8: int
     margin_usage_ppm: int
     last_rearmed_trip_id: str

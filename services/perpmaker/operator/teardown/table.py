@@ -5,7 +5,7 @@ said so (Orphan), a person forced it, or nobody is left who could cancel and ten
 
     Draining           risk closes the market: nothing new is placed
     CancellingOrders   two snapshots of the exchange, two seconds apart, show no order of ours
-    Flattening         policy Flatten: the market is opened for a quoter that only closes the position, then closed again
+    Flattening         policy Flatten: the market is opened for a quoter that closes the position, then closed again
     DeletingWorkload   the quoter's Deployment and pod go
     Verifying          one more snapshot, younger than the pod's end, shows no late order
     Done               the finalizer may be removed

@@ -1,0 +1,149 @@
+"""Children as they are to be: applied only where something is missing, never over somebody else's object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from perpmaker.operator import metrics, names
+from perpmaker.operator.children import adoption, drift
+from perpmaker.operator.children.adoption import Ownership
+from perpmaker.operator.children.objects import Owner
+from perpmaker.operator.conditions.maker import Verdict
+from perpmaker.operator.conditions.reasons import Reason
+from perpmaker.operator.interfaces import KubeError, Manifest, Ref
+from perpmaker.operator.kube import resources as kinds
+from perpmaker.operator.reconcile.deps import Deps
+from perpmaker.operator.runtime.events import Reason as EventReason
+
+_PATHS_TOLD = 3
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a set of children."""
+
+    changed: int = 0
+    problems: list[Verdict] = field(default_factory=list)
+
+    @property
+    def worst(self) -> Verdict | None:
+        """The first problem; it needs a person."""
+        return self.problems[0] if self.problems else None
+
+
+def template_hash(deployment: Manifest | None) -> str:
+    """Hash of what a pod of this Deployment is started with."""
+    template = ((deployment or {}).get("spec") or {}).get("template") or {}
+    text: str = ((template.get("metadata") or {}).get("annotations") or {}).get(names.CONFIG_HASH, "")
+    return text
+
+
+def replaces_pod(desired: Manifest, live: Manifest | None) -> bool:
+    """Whether applying this Deployment would replace a pod that runs."""
+    if live is None or desired["kind"] != kinds.DEPLOYMENT.kind or not (live.get("spec") or {}).get("replicas"):
+        return False
+    return template_hash(desired) != template_hash(live)
+
+
+def live_children(deps: Deps, owner: Owner) -> list[Manifest]:
+    """Children of an owner that the watches know."""
+    labels = {names.ACCOUNT_LABEL: owner.account, names.MANAGED_BY_LABEL: names.MANAGER}
+    if owner.kind == kinds.MARKET_MAKER.kind:
+        labels[names.MAKER_LABEL] = owner.name
+    return [item for resource in kinds.CHILDREN for item in deps.world.list(resource, owner.namespace, labels)]
+
+
+async def ensure(
+    deps: Deps, body: Manifest, owner: Owner, desired: Sequence[Manifest], *, postponed: Iterable[Ref] = ()
+) -> Outcome:
+    """Bring the children of an object to what is wanted; `postponed` ones are left as they are for now.
+
+    What is refused for good (a missing right, a missing kind, a foreign object) is reported, not raised: it does not
+    keep the rest from being done. Raises KubeError for what may pass.
+    """
+    outcome = Outcome()
+    later = set(postponed)
+    for manifest in desired:
+        ref = kinds.ref_of(manifest)
+        if ref in later:
+            continue
+        try:
+            await _one(deps, body, owner, manifest, ref, outcome)
+        except KubeError as error:
+            problem = lasting(error)
+            if problem is None:
+                raise
+            outcome.problems.append(problem)
+    for ref in adoption.surplus(desired, live_children(deps, owner), owner):
+        if ref in later:
+            continue
+        live = deps.world.get(ref)
+        try:
+            await deps.kube.delete(ref, uid=live["metadata"].get("uid") if live is not None else None)
+            outcome.changed += 1
+        except KubeError as error:
+            problem = lasting(error)
+            if problem is None:
+                raise
+            outcome.problems.append(problem)
+        deps.ledger.applied.pop(ref, None)
+    return outcome
+
+
+def lasting(error: KubeError) -> Verdict | None:
+    """What only a person can put right; None for what may pass by itself."""
+    plural = error.ref.resource.plural
+    match error.status:
+        case 403:
+            return Verdict(
+                Reason.FORBIDDEN,
+                f"the operator may not {error.verb} {plural} in {error.ref.namespace}: {error.message};"
+                " grant the verb in its Role",
+            )
+        case 404 | 405 if error.verb in ("apply", "patch"):
+            return Verdict(
+                Reason.KIND_MISSING,
+                f"the API server has no {plural} ({error.ref.resource.api_version}), needed for {error.ref.name};"
+                " install the kind or turn off the setting that needs it",
+            )
+        case 400 | 422:
+            causes = "; ".join(error.causes) or error.message
+            return Verdict(
+                Reason.REFUSED_BY_API_SERVER, f"{error.ref.resource.kind} {error.ref.name} is refused: {causes}"
+            )
+        case _:
+            return None
+
+
+async def _one(deps: Deps, body: Manifest, owner: Owner, manifest: Manifest, ref: Ref, outcome: Outcome) -> None:
+    live = deps.world.get(ref)
+    if live is None:
+        # Somebody else's object lacks our label and is not watched; applying would take it over.
+        live = await deps.kube.get(ref)
+    if adoption.ownership(live, owner) is Ownership.FOREIGN:
+        text = f"{ref.resource.kind} {ref.name} exists and is not ours; remove it or give the {owner.kind} another name"
+        outcome.problems.append(Verdict(Reason.NAME_CONFLICT, text))
+        deps.tell(body, EventReason.NAME_CONFLICT, text, warning=True)
+        return
+    manifest = drift.with_immutable_fields(manifest, live)
+    wanted = manifest["metadata"]["annotations"][names.APPLIED_HASH]
+    lacking = drift.missing(manifest, live) if live is not None else ["(all of it)"]
+    if not lacking:
+        deps.ledger.applied[ref] = wanted
+        return
+    before = _hash_of(live) if live is not None else deps.ledger.applied.get(ref, "")
+    if live is not None and live["metadata"].get("deletionTimestamp"):
+        return
+    await deps.kube.apply(manifest)
+    outcome.changed += 1
+    deps.ledger.applied[ref] = wanted
+    if before == wanted:
+        metrics.DRIFT_REPAIRS.labels(ref.resource.kind).inc()
+        what = ", ".join(lacking[:_PATHS_TOLD])
+        deps.tell(body, EventReason.DRIFT_REPAIRED, f"{ref.resource.kind} {ref.name} was put right: {what}")
+
+
+def _hash_of(live: Manifest) -> str:
+    text: str = (live["metadata"].get("annotations") or {}).get(names.APPLIED_HASH, "")
+    return text

@@ -1,0 +1,71 @@
+"""One slot for replacing pods: however many want a new version at once, markets stop quoting one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from perpmaker.common.clock import Clock
+from perpmaker.operator.interfaces import Ref
+
+FORGOTTEN_S: Final = 5.0
+"""Who has not asked again for this long waits no more."""
+STUCK_S: Final = 180.0
+"""A replacement that takes longer gives the slot to the next: one broken node must not stop all others."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    rank: int
+    asked_at_s: float
+
+
+class Slot:
+    """One replacement at a time, with a pause before the next; the least risk first."""
+
+    def __init__(self, clock: Clock, pause_s: float) -> None:
+        self._clock = clock
+        self._pause_s = pause_s
+        self._waiting: dict[Ref, _Waiting] = {}
+        self._holder: Ref | None = None
+        self._taken_at_s = 0.0
+        self._free_from_s = float("-inf")
+
+    def take(self, ref: Ref, rank: int = 0) -> bool:
+        """Ask for the slot, again and again until granted; the lowest rank, then the first name, gets it."""
+        now_s = self._clock.monotonic_s()
+        if self._holder == ref:
+            return True
+        self._waiting[ref] = _Waiting(rank, now_s)
+        if self._holder is not None and now_s - self._taken_at_s < STUCK_S:
+            return False
+        if self._holder is None and now_s < self._free_from_s:
+            return False
+        self._waiting = {r: w for r, w in self._waiting.items() if now_s - w.asked_at_s <= FORGOTTEN_S}
+        first = min(self._waiting, key=lambda r: (self._waiting[r].rank, r.namespace, r.name))
+        if first != ref:
+            return False
+        del self._waiting[ref]
+        self._holder, self._taken_at_s = ref, now_s
+        return True
+
+    def done(self, ref: Ref) -> bool:
+        """The replacement has finished, or the object is gone; whether it held the slot."""
+        self._waiting.pop(ref, None)
+        if self._holder != ref:
+            return False
+        self._holder = None
+        self._free_from_s = self._clock.monotonic_s() + self._pause_s
+        return True
+
+    def holds(self, ref: Ref) -> bool:
+        """Whether a replacement is under way."""
+        return self._holder == ref
+
+
+class Rollouts:
+    """A slot for quoters and one for accounts."""
+
+    def __init__(self, clock: Clock, pause_s: float) -> None:
+        self.quoters = Slot(clock, pause_s)
+        self.accounts = Slot(clock, pause_s)
