@@ -29,7 +29,7 @@ demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
 	@$(BIN)/perpmaker up -f deploy/examples --rehearse --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
 
 test: $(STAMP) ## Run every test that needs nothing but this machine
-	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos" tests
+	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
 		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
