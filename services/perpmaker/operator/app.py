@@ -57,8 +57,8 @@ async def _live(settings: OperatorSettings, build: Build) -> None:
         engine = Engine(settings, who, api, build, instance=socket.gethostname())
         health = Health(engine.pulse, lambda: engine.store.is_synced, settings.resync_seconds)
         try:
-            metrics.serve(COMPONENT, "", settings.metrics_port)
-            await health.serve("", settings.health_port)
+            metrics.serve(COMPONENT, "0.0.0.0", settings.metrics_port)
+            await health.serve("0.0.0.0", settings.health_port)
         except OSError as error:
             raise StartError(
                 f"health_port {settings.health_port} or metrics_port {settings.metrics_port} cannot be opened:"
