@@ -17,7 +17,7 @@ from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.risk import metrics
 from perpmaker.risk import record as records
-from perpmaker.risk.evaluate import Evaluation, evaluate
+from perpmaker.risk.evaluate import Evaluation, MarketEvaluation, evaluate
 from perpmaker.risk.executor import Executor
 from perpmaker.risk.facts import Facts
 from perpmaker.risk.feed import PermissionFeed
@@ -60,6 +60,7 @@ class Controller:
         self._new_trip_id = new_trip_id
         self._scales: dict[str, SideScales] = {}
         self._over_limit: set[str] = set()
+        self._newcomers: set[str] = set()
         self._pulls: dict[str, str] = {}
         self._pull_number = 0
         self._trip_started_ns: dict[str, int] = {}
@@ -85,7 +86,9 @@ class Controller:
         self._facts.serve(self._limits)
         for market in before.keys() - self._limits.keys():
             self._let_go(market)
-        self.assert_arming([market for market in self._limits if market not in before])
+        added = [market for market in self._limits if market not in before]
+        self._newcomers = (self._newcomers & self._limits.keys()) | set(added)
+        self.assert_arming(added)
         self.evaluate()
 
     def _let_go(self, market: str) -> None:
@@ -136,6 +139,7 @@ class Controller:
         for market, judged in evaluation.markets.items():
             self._scales[market] = judged.scales
             self._feed.offer(market, judged.permission)
+        self._newcomers -= {market for market, judged in evaluation.markets.items() if _is_heard(judged)}
         self._require_empty_books(evaluation)
         self._note_emptied()
         self._note_changes(evaluation)
@@ -232,13 +236,14 @@ class Controller:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every source of every market has been heard and is live."""
-        if self.evaluation is None:
+        """Whether every source of every market has been heard and is live.
+
+        A market that came while this process runs counts from when it was first heard: until then it is closed, which
+        says nothing about the others.
+        """
+        if self.evaluation is None or any(f.check == "sources" for f in self.evaluation.account_findings):
             return False
-        states = [judged.state for judged in self.evaluation.markets.values()]
-        findings = [f for judged in self.evaluation.markets.values() for f in judged.findings]
-        findings += self.evaluation.account_findings
-        return all(f.check != "sources" for f in findings) and all(s.book_age_ms is not None for s in states)
+        return all(_is_heard(judged) for m, judged in self.evaluation.markets.items() if m not in self._newcomers)
 
     def _require_empty_books(self, evaluation: Evaluation) -> None:
         for market, judged in evaluation.markets.items():
@@ -302,3 +307,7 @@ class Controller:
                 severity=finding.severity.name.lower(),
                 detail=finding.detail,
             )
+
+
+def _is_heard(judged: MarketEvaluation) -> bool:
+    return judged.state.book_age_ms is not None and all(f.check != "sources" for f in judged.findings)
