@@ -104,8 +104,9 @@ async def compare_books(
         reader = ExchangeReader(session, addressing.api_url, processes.address)
         while True:
             try:
-                exchange = await reader.read(since_ms, markets, own_only=not processes.plan.is_simulated)
-                ledger = await read_ledger(channel, since_ms)
+                own_only = not processes.plan.is_simulated
+                exchange = await reader.read(since_ms, markets, own_only=own_only)
+                ledger = await read_ledger(channel, since_ms, markets, own_only=own_only)
                 found = differences(ledger, exchange)
             except BooksUnreadableError as error:
                 found = (str(error),)

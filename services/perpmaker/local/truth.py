@@ -23,8 +23,13 @@ class BooksUnreadableError(Exception):
     """One of the two sets of books could not be read; the text says which and why."""
 
 
-async def read_ledger(order_state: aio.Channel, since_ms: int) -> Books:
-    """Order-state's books with fills from `since_ms` on. Raises BooksUnreadableError."""
+async def read_ledger(
+    order_state: aio.Channel, since_ms: int, markets: Sequence[str], *, own_only: bool = False
+) -> Books:
+    """Order-state's books with fills from `since_ms` on. Raises BooksUnreadableError.
+
+    `own_only` leaves out markets of earlier runs, whose ledgers go on.
+    """
     stub = orderstate_pb2_grpc.OrdersServiceStub(order_state)
     try:
         summary = await stub.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=rpc.READ_DEADLINE_S)
@@ -33,12 +38,17 @@ async def read_ledger(order_state: aio.Channel, since_ms: int) -> Books:
     except aio.AioRpcError as error:
         raise BooksUnreadableError(f"order-state's ledger cannot be read: {error.details()}") from error
     return Books(
-        positions_e8={market.market: market.standing.position.sz_e8 for market in summary.markets},
+        positions_e8={
+            market.market: market.standing.position.sz_e8
+            for market in summary.markets
+            if not own_only or market.market in markets
+        },
         fills={
             FillId(fill.market, fill.tid, fill.oid): FillTerms(
                 fill.side == common_pb2.SIDE_BUY, fill.px_e8, fill.sz_e8, fill.fee_quote_e8
             )
             for fill in fills.fills
+            if not own_only or fill.market in markets
         },
         open_orders=tuple(
             f"{order.market} {'buy' if order.side == common_pb2.SIDE_BUY else 'sell'} {order.cloid} in state "

@@ -56,6 +56,25 @@ def test_bucket_refills_with_time_and_says_how_long() -> None:
     assert bucket.take(50, 5.0)
 
 
+def test_a_resized_bucket_remembers_what_was_used() -> None:
+    bucket = TokenBucket(100, 1, 0, 0.0)
+    bucket.take(60, 0.0)
+    bucket.resize(200, 2, 50, 0.0)
+    assert bucket.level(0.0) == 140
+    bucket.resize(50, 1, 0, 0.0)
+    assert bucket.level(0.0) == -10
+    assert bucket.level(10.0) == 0
+
+
+def test_other_settings_hold_from_the_next_order_on() -> None:
+    budgets = _budgets(ceiling=10, reserved=30)
+    assert budgets.admit_orders(10, 0, 0.0) is None
+    budgets.apply(BudgetSettings(20, 90), 0.0)
+    assert budgets.admit_orders(11, 0, 0.0) == "own_ceiling"
+    assert budgets.admit_orders(10, 0, 0.0) is None
+    assert budgets.admit_orders(1, 10, 60.0) == "in_flight"
+
+
 def test_bucket_ignores_a_clock_that_goes_back() -> None:
     bucket = TokenBucket(10, 1, 0, 100.0)
     bucket.take(10, 100.0)

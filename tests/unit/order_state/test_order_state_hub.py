@@ -51,6 +51,32 @@ async def test_a_reader_that_falls_behind_gets_a_new_snapshot_and_stops_nobody()
     assert [message.trace.sequence for message in await slow.take()] == [QUEUE_LENGTH + 2]
 
 
+async def test_a_reader_of_all_hears_of_a_market_that_comes_by_a_snapshot_and_of_none_that_went() -> None:
+    where = hub()
+    everything, one = where.subscribe([MARKET], follows_all=True), where.subscribe([MARKET])
+    await everything.take()
+    await one.take()
+    say(where)
+    where.begin("ETH")
+    say(where, "ETH")
+    told = [(message.trace.market, message.WhichOneof("event")) for message in await everything.take()]
+    assert told == [("ETH", "snapshot"), (MARKET, "hold")]
+    say(where, "ETH")
+    where.end("ETH")
+    say(where, "ETH")
+    assert await everything.take() == []
+    assert [message.trace.market for message in await one.take()] == [MARKET]
+
+
+async def test_a_reader_is_over_when_its_last_market_has_gone_unless_it_reads_all() -> None:
+    where = hub()
+    everything, one = where.subscribe([MARKET], follows_all=True), where.subscribe([MARKET])
+    where.end(MARKET)
+    assert one.is_over
+    assert await one.take() == []
+    assert not everything.is_over
+
+
 async def test_a_reader_hears_only_its_markets() -> None:
     where = hub()
     reader = where.subscribe([MARKET])

@@ -34,6 +34,39 @@ class Heard:
         self.facts.on_account_event(gateway.AccountServiceSubscribeResponse(trace=trace(), **event))  # type: ignore[arg-type]
 
 
+def test_markets_come_and_go_without_touching_what_is_known_of_the_others() -> None:
+    heard = Heard()
+    heard.facts.on_watch(snapshot_of(BTC, standing(position_e8=7)))
+    heard.facts.serve((BTC,))
+    heard.facts.on_watch_lost(ETH)
+    heard.facts.on_watch(snapshot_of(ETH, standing(ETH, position_e8=9)))
+    heard.facts.serve((BTC, ETH))
+    assert heard.state().position_e8 == 7
+    assert heard.state().order_state_live
+    assert heard.facts.market_state(market_limits(ETH), {}).standing_age_ms is None
+
+
+def test_trade_limits_of_a_market_are_kept_for_when_it_is_served() -> None:
+    heard = Heard()
+    heard.facts.serve(())
+    heard.account_event(trade_limits=gateway.TradeLimits(max_buy_e8=3, max_sell_e8=4))
+    heard.facts.serve((BTC,))
+    limits = heard.state().trade_limits
+    assert limits is not None
+    assert (limits.max_buy_e8, limits.max_sell_e8) == (3, 4)
+
+
+def test_the_accounts_day_keeps_what_a_market_lost_before_it_went() -> None:
+    heard = Heard()
+    heard.facts.on_market_data(mark(BTC, MARK_E8))
+    heard.facts.on_watch(snapshot_of(BTC, standing()))
+    days = heard.facts.observe_days({})
+    heard.facts.on_watch(snapshot_of(BTC, standing(cash_e8=-50 * E8, fills=1)))
+    days = heard.facts.observe_days(days)
+    heard.facts.serve((ETH,))
+    assert heard.facts.observe_days(days)[""].pnl_e8 == -50 * E8
+
+
 def test_what_was_never_seen_has_no_age() -> None:
     heard = Heard()
     heard.clock.advance_ms(60_000)

@@ -46,6 +46,17 @@ def test_a_permission_is_valid_for_two_seconds_from_its_publication() -> None:
     assert message.permission.valid_until_ms == clock.now_ms() + 2_000
 
 
+def test_a_withdrawn_market_ends_with_a_closed_permission_and_is_told_to_nobody_new() -> None:
+    feed = PermissionFeed(ManualClock())
+    feed.offer(ETH, OPEN)
+    reader = feed.subscribe((ETH,))
+    feed.withdraw(ETH)
+    assert reader.pending[ETH].permission.closed
+    assert list(reader.pending[ETH].permission.reasons) == ["removed"]
+    assert not feed.subscribe(()).pending
+    assert feed.offer(ETH, OPEN)
+
+
 async def test_a_slow_reader_gets_only_the_newest() -> None:
     feed = PermissionFeed(ManualClock())
     mailbox = feed.subscribe((BTC,))

@@ -44,6 +44,7 @@ def test_the_accounts_trip_names_every_market() -> None:
 
 def test_the_latched_id_is_acknowledged_once_and_then_known_as_released() -> None:
     record, released = records.acknowledge(records.verified_empty(tripped(), "t1"), "t1")
+    assert record.last_rearmed_trip_id == "t1"
     assert released
     assert not record.latch("BTC").is_latched
     assert records.acknowledge(record, "t1") == (record, False)
