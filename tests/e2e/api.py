@@ -158,7 +158,7 @@ class Api:
     # Waiting.
 
     async def until_condition(
-        self, kind: str, name: str, namespace: str, condition: str, status: str = "True", *, within_s: float
+        self, kind: str, name: str, namespace: str | None, condition: str, status: str = "True", *, within_s: float
     ) -> Json:
         """The object once one of its conditions has this status."""
 

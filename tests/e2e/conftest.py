@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +19,12 @@ from tests.e2e import diagnosis
 from tests.e2e.api import Api
 from tests.e2e.cluster import assets, needs, places
 from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.measure import Measure
+from tests.e2e.workloads import IMAGE, RESTRICTED
 from tools.image.assemble import assemble
-
-IMAGE = "localhost/perpmaker:e2e"
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 _FAILED = pytest.StashKey[bool]()
 _MEASURED: list[tuple[str, str]] = []
-
-Measure = Callable[[str, str], None]
 
 
 def _cannot(reason: str) -> NoReturn:
@@ -115,12 +112,12 @@ async def node_namespace(node_cluster: Cluster, node_api: Api, request: pytest.F
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let fixtures know whether their test failed."""
     report = yield
-    if report.when == "call" and report.failed:
+    if report.failed:
         item.stash[_FAILED] = True
-    return report  # type: ignore[return-value]
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
