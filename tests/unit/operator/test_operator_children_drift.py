@@ -14,7 +14,7 @@ from tests.support.api import REMOVED
 from tests.support.children import CASES, REVISIONS, Case, pick
 
 from perpmaker.operator.children import account_children, hashes
-from perpmaker.operator.children.drift import missing, with_immutable_fields
+from perpmaker.operator.children.drift import missing, to_apply, with_immutable_fields
 from perpmaker.operator.interfaces import Manifest
 
 MANIFESTS = tuple(child for case in CASES for child in case.children)
@@ -132,3 +132,27 @@ def test_objects_without_immutable_differences_are_applied_as_they_are(case: Cas
     for child in case.children:
         assert with_immutable_fields(child, None) is child
         assert with_immutable_fields(child, _defaulted(child)) is child
+
+
+@pytest.mark.parametrize(
+    ("rolling", "taken"),
+    [
+        ({"maxSurge": "25%", "maxUnavailable": "25%"}, {"maxSurge": 0, "maxUnavailable": 1}),
+        ({"maxSurge": 0, "maxUnavailable": 1}, {"maxSurge": "0%", "maxUnavailable": 2}),
+    ],
+)
+def test_a_deployment_that_somebody_made_roll_is_taken_back_in_two_steps(rolling: Any, taken: Any) -> None:
+    desired = pick(CASES[0].children, "Deployment", "main-gateway")
+    live = copy.deepcopy(desired)
+    live["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": rolling}
+    first, last = to_apply(desired, live)
+    assert first["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": taken}
+    assert first["spec"]["paused"] is True
+    assert first["spec"]["template"] == desired["spec"]["template"]
+    assert last is desired
+
+
+@pytest.mark.parametrize("child", CASES[0].children, ids=lambda child: child["kind"])
+def test_anything_else_is_applied_at_once(child: Manifest) -> None:
+    assert to_apply(child, None) == (child,)
+    assert to_apply(child, _defaulted(child)) == (child,)

@@ -45,6 +45,26 @@ def missing(desired: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
     return [_spell(path) for path in _in_map(desired, live, ())]
 
 
+def to_apply(desired: Manifest, live: Manifest | None) -> tuple[Manifest, ...]:
+    """What to apply, one after the other, to make `live` what is desired; the last is `desired` or nearly so.
+
+    Usually that is one manifest. A Deployment that somebody made roll has to be taken back in two: the API server
+    refuses type Recreate beside rolling parameters, and an apply removes only what is its own. So the first makes the
+    parameters ours, with the rollout paused, and the second removes them.
+    """
+    final = with_immutable_fields(desired, live)
+    rolling = ((live or {}).get("spec") or {}).get("strategy", {}).get("rollingUpdate")
+    if desired["kind"] != "Deployment" or not rolling:
+        return (final,)
+    # Never more than one pod, and no value that is there already: of an equal one we would be the second owner.
+    parameters = {
+        "maxSurge": "0%" if rolling.get("maxSurge") == 0 else 0,
+        "maxUnavailable": 2 if rolling.get("maxUnavailable") == 1 else 1,
+    }
+    taking = {"strategy": {"type": "RollingUpdate", "rollingUpdate": parameters}, "paused": True}
+    return stamped({**desired, "spec": {**desired["spec"], **taking}}), final
+
+
 def with_immutable_fields(desired: Manifest, live: Manifest | None) -> Manifest:
     """`desired` as it can be applied to an object that exists: what may never change stays as it is.
 
