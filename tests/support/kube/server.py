@@ -224,11 +224,15 @@ class FakeApiServer:
     # -- watches ---------------------------------------------------------------------------
 
     async def _watch(self, request: web.Request, kind: Kind, namespace: str | None) -> web.StreamResponse:
+        try:
+            seconds = int(request.query.get("timeoutSeconds") or 3600)
+        except ValueError as error:
+            raise Refused(400, "BadRequest", f"timeoutSeconds: {error}") from error
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         self._streams.add(response)
         try:
-            await self._stream(request, response, kind, namespace)
+            await self._stream(request, response, kind, namespace, seconds)
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
@@ -236,12 +240,12 @@ class FakeApiServer:
         return response
 
     async def _stream(
-        self, request: web.Request, response: web.StreamResponse, kind: Kind, namespace: str | None
+        self, request: web.Request, response: web.StreamResponse, kind: Kind, namespace: str | None, seconds: int
     ) -> None:
         loop = asyncio.get_running_loop()
         matches = _selector(request)
         since = int(request.query.get("resourceVersion") or 0)
-        ends_at = loop.time() + float(request.query.get("timeoutSeconds") or 3600)
+        ends_at = loop.time() + seconds
         wants_bookmarks = request.query.get("allowWatchBookmarks") == "true"
         while loop.time() < ends_at:
             if since < self.cluster.expired_before:

@@ -177,6 +177,33 @@ class ApiServer:
             raise
         return True
 
+    async def add_finalizer(self, body: Manifest, finalizer: str) -> None:
+        """Hold an object, if it is still in the version given. Raises KubeError, 409 where it is not."""
+        ref, metadata = ref_of(body), body["metadata"]
+        held = [*(metadata.get("finalizers") or ()), finalizer]
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": held}}
+        path = path_of(ref.resource, ref.namespace, ref.name)
+        await self._ask("patch", ref, "PATCH", path, body=patch, content_type="application/merge-patch+json")
+
+    async def drop_finalizer(self, ref: Ref, uid: str, finalizer: str) -> None:
+        """Let go of an object; fine where it is gone or not held. Raises KubeError, 422 where it changed meanwhile."""
+        body = await self.get(ref)
+        if (
+            body is None
+            or body["metadata"]["uid"] != uid
+            or finalizer not in (body["metadata"].get("finalizers") or ())
+        ):
+            return
+        where = f"/metadata/finalizers/{body['metadata']['finalizers'].index(finalizer)}"
+        # The test makes sure that it is ours that goes, whoever else has shortened the list.
+        patch = [{"op": "test", "path": where, "value": finalizer}, {"op": "remove", "path": where}]
+        path = path_of(ref.resource, ref.namespace, ref.name)
+        try:
+            await self._ask("patch", ref, "PATCH", path, body=patch, content_type="application/json-patch+json")
+        except KubeError as error:
+            if error.status != 404:
+                raise
+
     async def list(self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None) -> Listing:
         """All objects of a kind in a namespace, or in the cluster when it is None.
 
@@ -274,7 +301,7 @@ class ApiServer:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: Json = None,
         content_type: str = "application/json",
     ) -> Json:
         data = None if body is None else msgspec.json.encode(body)

@@ -111,7 +111,9 @@ class Engine:
         settings = self._settings
         registry = kopf.OperatorRegistry()
         turns = Turns()
-        shop = Shop(self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds)
+        shop = Shop(
+            self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds, self.leads
+        )
         register(registry, Deps(shop, self._reconcilers, self._credentials))
         tasks = await kopf.spawn_tasks(
             registry=registry,
@@ -129,12 +131,17 @@ class Engine:
     def _api_is_back(self) -> None:
         self.wakes.wake_all("reconnect")
 
-    async def _watch_leader(self) -> None:
+    def leads(self) -> bool:
+        """Whether this copy of the operator is the one that works."""
+        if not self._settings.peering:
+            return True
         peering = KOPF_PEERING if self._settings.watch_namespaces else CLUSTER_KOPF_PEERING
+        found = [entry for space in (*self._settings.watch_namespaces, "") for entry in self.store.list(peering, space)]
+        return is_leader(found, self.identity, self.priority, datetime.now(UTC))
+
+    async def _watch_leader(self) -> None:
         while True:
-            found = [o for space in (*self._settings.watch_namespaces, "") for o in self.store.list(peering, space)]
-            leads = not self._settings.peering or is_leader(found, self.identity, self.priority, datetime.now(UTC))
-            LEADER.set(1 if leads and self.store.is_synced else 0)
+            LEADER.set(1 if self.store.is_synced and self.leads() else 0)
             await asyncio.sleep(LEADER_EVERY_S)
 
 

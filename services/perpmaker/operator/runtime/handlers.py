@@ -6,36 +6,31 @@ Known traps, and what is done about them:
 - A daemon may still be in the middle of a look when the deletion handler starts: both take the object's turn.
 - A PermanentError in a deletion handler releases the object, and any other error is retried after a minute: so
   nothing leaves the handler but TemporaryError with a delay of ours.
+- kopf wakes itself up for the next try by touching the object, and neither that touch nor the removal of the finalizer
+  is repeated after a conflict: so teardown stays in one call of the handler until it is done, and lets go itself.
 - What a handler returns would be written into status: nothing is returned.
-- Our own status writes make kopf call the handler again at once: the pause that teardown asked for is kept here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final
 
 import kopf
 
-from perpmaker.common import logs
-from perpmaker.operator.interfaces import Manifest, Reconciler, Ref, Resource
+from perpmaker.operator.interfaces import Reconciler, Ref, Resource
 from perpmaker.operator.kube.credentials import Credentials
 from perpmaker.operator.kube.resources import OWNERS, group
-from perpmaker.operator.metrics import RECONCILES, TEARDOWN_STARTED
-from perpmaker.operator.runtime.kopf_settings import PREFIX
-from perpmaker.operator.runtime.troubles import Troubles, name_of
+from perpmaker.operator.runtime.teardown import Teardown
 from perpmaker.operator.runtime.worker import Shop, Worker
 
+PAUSED_S: Final = 5.0
 EXIT_GRACE_S: Final = 2.0
 """Time kopf gives a worker to leave before it cancels it."""
 _CANCEL_AGAIN_S: Final = 0.5
-
-_log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,6 @@ def connection(credentials: Credentials) -> kopf.ConnectionInfo:
 def _serve(registry: kopf.OperatorRegistry, resource: Resource, reconciler: Reconciler, shop: Shop) -> None:
     version = resource.api_version.rpartition("/")[2]
     selector = (group(resource), version, resource.plural)
-    teardown = Teardown(resource, reconciler, shop)
 
     @kopf.daemon(*selector, registry=registry, id="worker", cancellation_backoff=EXIT_GRACE_S, cancellation_timeout=5.0)
     async def work(name: str, namespace: str | None, uid: str, stopped: kopf.DaemonStopped, **_: Any) -> None:
@@ -83,9 +77,9 @@ def _serve(registry: kopf.OperatorRegistry, resource: Resource, reconciler: Reco
 
     @kopf.on.delete(*selector, registry=registry, id="teardown")
     async def tear_down(name: str, namespace: str | None, uid: str, **_: Any) -> None:
-        again_s = await teardown.step(Ref(resource, namespace or "", name), uid)
-        if again_s is not None:
-            raise kopf.TemporaryError("teardown goes on", delay=again_s)
+        teardown = Teardown(Ref(resource, namespace or "", name), uid, reconciler, shop)
+        if not await teardown.run():
+            raise kopf.TemporaryError("another copy of the operator works", delay=PAUSED_S)
 
 
 async def _until_stopped(worker: Worker, stopped: kopf.DaemonStopped) -> None:
@@ -105,71 +99,3 @@ async def _until_stopped(worker: Worker, stopped: kopf.DaemonStopped) -> None:
 
 async def _stopped(stopped: kopf.DaemonStopped) -> None:
     await stopped.wait()
-
-
-@dataclass(slots=True)
-class _Progress:
-    troubles: Troubles
-    due: float = 0.0
-    """When the next step may be, by the event loop's clock."""
-    seen: tuple[object, ...] = ()
-
-
-@dataclass(slots=True)
-class Teardown:
-    """Deletion of the objects of one kind, in steps."""
-
-    resource: Resource
-    reconciler: Reconciler
-    shop: Shop
-    _progress: dict[str, _Progress] = field(default_factory=dict)
-
-    async def step(self, ref: Ref, uid: str) -> float | None:
-        """Go one step; returns the pause until the next in seconds, None when the object may go."""
-        progress = self._progress.setdefault(uid, _Progress(Troubles(ref, self.shop.teller)))
-        body: Manifest | None = None
-        try:
-            # Not the body that kopf has: it may be older than the status that the step before has written.
-            body = await self.shop.kube.get(ref)
-            if body is None or body["metadata"]["uid"] != uid:
-                self._done(ref, uid)
-                return None
-            now = asyncio.get_running_loop().time()
-            wish = _wish(body)
-            if wish == progress.seen and now < progress.due:
-                return progress.due - now
-            progress.seen = wish
-            TEARDOWN_STARTED.labels(ref.resource.kind, ref.namespace, ref.name).set(_deleted_at(body))
-            async with self.shop.turns.of(uid):
-                outcome = await self.reconciler.tear_down(body)
-        except Exception as error:  # noqa: BLE001 (anything else would be retried by kopf after a minute, with a trace)
-            RECONCILES.labels(self.resource.kind, "error").inc()
-            pause_s = progress.troubles.note(error, body)
-        else:
-            progress.troubles.clear()
-            if outcome.done:
-                RECONCILES.labels(self.resource.kind, "torn_down").inc()
-                self._done(ref, uid)
-                return None
-            RECONCILES.labels(self.resource.kind, "step").inc()
-            pause_s = outcome.again_after_s
-        progress.due = asyncio.get_running_loop().time() + pause_s
-        return pause_s
-
-    def _done(self, ref: Ref, uid: str) -> None:
-        _log.info("teardown.done", object=name_of(ref))
-        self._progress.pop(uid, None)
-        with contextlib.suppress(KeyError):
-            TEARDOWN_STARTED.remove(ref.resource.kind, ref.namespace, ref.name)
-
-
-def _wish(body: Manifest) -> tuple[object, ...]:
-    """What a person can change about an object that is being deleted; a change is acted on without waiting."""
-    metadata = body["metadata"]
-    annotations = (metadata.get("annotations") or {}).items()
-    return metadata.get("generation"), tuple(sorted(item for item in annotations if not item[0].startswith(PREFIX)))
-
-
-def _deleted_at(body: Manifest) -> float:
-    stamp = body["metadata"].get("deletionTimestamp")
-    return datetime.fromisoformat(stamp).timestamp() if stamp else time.time()

@@ -76,9 +76,10 @@ def kopf_settings(settings: OperatorSettings, priority: int, stop: asyncio.Event
     told.networking.connect_timeout = 5.0
     told.networking.error_backoffs = Patience(stop)
     told.watching.connect_timeout = 5.0
-    told.watching.server_timeout = 300.0
+    told.watching.server_timeout = 300  # an integer: the API server refuses fractions
     told.background.cancellation_polling = 1.0
     told.background.instant_exit_timeout = 0.2
+    told.queueing.exit_timeout = 0.5
     told.execution.default_backoff = 5.0
     told.peering.name = PEERING
     told.peering.priority = priority

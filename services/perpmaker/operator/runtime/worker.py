@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from perpmaker.common import logs
@@ -27,7 +28,9 @@ SETTLE_S: Final = 0.02
 FLOOR_S: Final = 1.0
 """A wake-up cuts the pause after an error short, but not below this: our own half-done writes may be what wakes us."""
 PATIENCE_S: Final = 10.0
-"""Time for things that come by themselves (first listings, the finalizer) before their absence is an error."""
+"""Time for things that come by themselves (first listings, watches) before their absence is an error."""
+KOPF_FIRST_S: Final = 1.0
+"""Time for kopf to put the finalizer on before we do it ourselves."""
 POLL_S: Final = 0.25
 
 _log = logs.get(__name__)
@@ -47,17 +50,31 @@ class Turns:
         return lock
 
 
+class Holder(Kube, Protocol):
+    """`Kube`, and the finalizer by which we hold our owners."""
+
+    async def add_finalizer(self, body: Manifest, finalizer: str) -> None:
+        """Hold an object, if it is still in the version given. Raises KubeError."""
+        ...
+
+    async def drop_finalizer(self, ref: Ref, uid: str, finalizer: str) -> None:
+        """Let go of an object; fine where it is gone. Raises KubeError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What all workers share."""
 
-    kube: Kube
+    kube: Holder
     world: Store
     wakes: Wakes
     teller: Teller
     pulse: Pulse
     turns: Turns
     resync_s: float
+    leads: Callable[[], bool]
+    """Whether this copy of the operator is the one that works."""
 
 
 class Worker:
@@ -83,7 +100,7 @@ class Worker:
                     if pause_s is None:
                         _log.info("worker.object_gone", object=name_of(self._ref))
                         return
-                    await self._rest(wake, pause_s)
+                    await rest(wake, pause_s, after_error=self._troubles.failures > 0)
         finally:
             self._shop.pulse.forget(self._ref, self._uid)
 
@@ -103,7 +120,7 @@ class Worker:
                 return self._shop.resync_s  # teardown has it now
             if FINALIZER not in (body["metadata"].get("finalizers") or ()):
                 # Without it a delete would leave orders with nobody to cancel them: nothing is started before.
-                return self._wait_for(f"the finalizer {FINALIZER} (the operator needs the verb patch to add it)")
+                return await self._hold(body)
             self._waiting_since = None
             again = await self._look(body)
         except Exception as error:  # noqa: BLE001 (whatever breaks here must stay this one object's trouble)
@@ -114,6 +131,13 @@ class Worker:
         self._troubles.clear()
         resync_s = self._shop.resync_s * random.uniform(0.9, 1.0)
         return resync_s if again.after_s is None else min(resync_s, again.after_s)
+
+    async def _hold(self, body: Manifest) -> float:
+        """Wait for kopf to add the finalizer; it does not try again after a conflict, so then we do it."""
+        pause_s = self._wait_for(f"the finalizer {FINALIZER}")
+        if self._waited_s() > KOPF_FIRST_S:
+            await self._shop.kube.add_finalizer(body, FINALIZER)
+        return pause_s
 
     async def _look(self, body: Manifest) -> Again:
         async with self._shop.turns.of(self._uid):
@@ -129,20 +153,25 @@ class Worker:
             raise ExpectedError(denial)
 
     def _wait_for(self, what: str) -> float:
-        now = asyncio.get_running_loop().time()
         if self._waiting_since is None:
-            self._waiting_since = now
-        if now - self._waiting_since > PATIENCE_S:
+            self._waiting_since = asyncio.get_running_loop().time()
+        if self._waited_s() > PATIENCE_S:
             raise ExpectedError(f"still waiting for {what} after {PATIENCE_S:.0f} s")
         return POLL_S
 
-    async def _rest(self, wake: asyncio.Event, pause_s: float) -> None:
-        began = asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(pause_s):
-                await wake.wait()
-        except TimeoutError:
-            return
-        passed_s = asyncio.get_running_loop().time() - began
-        failed_floor_s = min(FLOOR_S, pause_s) if self._troubles.failures else 0.0
-        await asyncio.sleep(max(SETTLE_S, failed_floor_s - passed_s))
+    def _waited_s(self) -> float:
+        since = self._waiting_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
+
+async def rest(wake: asyncio.Event, pause_s: float, *, after_error: bool) -> None:
+    """Wait for a wake-up, or for the pause to be over."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        async with asyncio.timeout(pause_s):
+            await wake.wait()
+    except TimeoutError:
+        return
+    floor_s = min(FLOOR_S, pause_s) if after_error else 0.0
+    await asyncio.sleep(max(SETTLE_S, floor_s - (clock() - began)))

@@ -1,0 +1,73 @@
+"""The end of one object: step after step until the reconciler is done, then the finalizer goes.
+
+Each step begins from the object as the API server has it, so that it sees what the step before has written, whichever
+process that was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import datetime
+
+from perpmaker.common import logs
+from perpmaker.operator.interfaces import Manifest, Reconciler, Ref
+from perpmaker.operator.metrics import RECONCILES, TEARDOWN_STARTED
+from perpmaker.operator.names import FINALIZER
+from perpmaker.operator.runtime.troubles import Troubles, name_of
+from perpmaker.operator.runtime.worker import Shop, rest
+
+_log = logs.get(__name__)
+
+
+class Teardown:
+    """Deletion of one object."""
+
+    def __init__(self, ref: Ref, uid: str, reconciler: Reconciler, shop: Shop) -> None:
+        self._ref = ref
+        self._uid = uid
+        self._reconciler = reconciler
+        self._shop = shop
+        self._troubles = Troubles(ref, shop.teller)
+
+    async def run(self) -> bool:
+        """Go on until the object may go (True) or until another copy of the operator works (False)."""
+        labels = (self._ref.resource.kind, self._ref.namespace, self._ref.name)
+        try:
+            with self._shop.wakes.listening(self._ref) as wake:
+                while self._shop.leads():
+                    wake.clear()
+                    pause_s = await self._step()
+                    if pause_s is None:
+                        _log.info("teardown.done", object=name_of(self._ref))
+                        return True
+                    await rest(wake, pause_s, after_error=self._troubles.failures > 0)
+            return False
+        finally:
+            with contextlib.suppress(KeyError):
+                TEARDOWN_STARTED.remove(*labels)
+
+    async def _step(self) -> float | None:
+        """One step; returns the pause until the next, None when the object may go or is gone."""
+        kind = self._ref.resource.kind
+        body: Manifest | None = None
+        try:
+            body = await self._shop.kube.get(self._ref)
+            if body is None or body["metadata"]["uid"] != self._uid:
+                return None
+            TEARDOWN_STARTED.labels(kind, self._ref.namespace, self._ref.name).set(_deleted_at(body))
+            async with self._shop.turns.of(self._uid):
+                outcome = await self._reconciler.tear_down(body)
+            if outcome.done:
+                await self._shop.kube.drop_finalizer(self._ref, self._uid, FINALIZER)
+        except Exception as error:  # noqa: BLE001 (whatever breaks here must neither release the object nor stop others)
+            RECONCILES.labels(kind, "error").inc()
+            return self._troubles.note(error, body)
+        self._troubles.clear()
+        RECONCILES.labels(kind, "torn_down" if outcome.done else "step").inc()
+        return None if outcome.done else outcome.again_after_s
+
+
+def _deleted_at(body: Manifest) -> float:
+    stamp = body["metadata"].get("deletionTimestamp")
+    return datetime.fromisoformat(stamp).timestamp() if stamp else time.time()
