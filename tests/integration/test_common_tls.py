@@ -18,9 +18,10 @@ from tests.support.certificates import ACCOUNT, NAMESPACE, OPERATOR, House, Moun
 from tests.support.waiting import until
 
 from perpmaker.common import rpc, service
+from perpmaker.common.certificate_files import CertificateFiles, watch_expiry
 from perpmaker.common.identity import Role
 from perpmaker.common.service import LIVENESS, Endpoint, Runtime, Service, StartError
-from perpmaker.common.tls import CertificateFiles, Tls, TlsError, load, watch_expiry
+from perpmaker.common.tls import Tls, TlsError, load
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as gw_grpc
 
@@ -172,10 +173,20 @@ async def test_a_caller_without_a_certificate_gets_no_connection(house: House, t
         assert await arm_on(channel) is StatusCode.UNAVAILABLE
 
 
+async def arm_showing(target: str, mounted: Mounted) -> StatusCode:
+    """What a caller is told that shows a certificate without looking at it first."""
+    shown = grpc.ssl_channel_credentials(
+        *(file.read_bytes() for file in (mounted.tls.ca_file, mounted.tls.key_file, mounted.tls.certificate_file))
+    )
+    async with aio.secure_channel(target, shown) as channel:
+        return await arm_on(channel)
+
+
 async def test_an_expired_or_foreign_certificate_gets_no_connection(house: House, target: str, tmp_path: Path) -> None:
-    assert await arm(target, house.mount(member(Role.RISK), good_for_s=-60).tls) is StatusCode.UNAVAILABLE
+    assert await arm_showing(target, house.mount(member(Role.RISK))) is StatusCode.OK
+    assert await arm_showing(target, house.mount(member(Role.RISK), good_for_s=-60)) is StatusCode.UNAVAILABLE
     forger = House(tmp_path, "forger").mount(member(Role.RISK), believes=house.authority.certificate_pem)
-    assert await arm(target, forger.tls) is StatusCode.UNAVAILABLE
+    assert await arm_showing(target, forger) is StatusCode.UNAVAILABLE
 
 
 async def test_a_client_believes_no_server_of_another_authority(house: House, target: str, tmp_path: Path) -> None:
@@ -315,10 +326,10 @@ async def test_a_channel_reconnects_with_what_the_files_hold_then(house: House, 
         running.cancel()
 
 
-async def test_a_channel_waiting_with_an_expired_certificate_is_up_once_it_is_renewed(
-    house: House, target: str
+async def test_a_channel_waiting_with_a_refused_certificate_is_up_once_it_is_renewed(
+    house: House, target: str, tmp_path: Path
 ) -> None:
-    theirs = house.mount(member(Role.RISK), good_for_s=-60)
+    theirs = House(tmp_path, "other").mount(member(Role.RISK), believes=house.authority.certificate_pem)
     async with rpc.connect(target, theirs.tls) as channel:
         waiting = asyncio.create_task(rpc.ready(channel))
         assert await arm_on(channel) is StatusCode.UNAVAILABLE
@@ -337,7 +348,7 @@ async def test_a_connection_that_is_up_outlives_its_certificate_and_a_new_one_do
         assert await echo(call, 1) == 1
 
         async def is_refused() -> bool:
-            return await arm(target, brief.tls) is StatusCode.UNAVAILABLE
+            return await arm_showing(target, brief) is StatusCode.UNAVAILABLE
 
         await until("the certificate expires", is_refused, within_s=10)
         assert await echo(call, 2) == 2
@@ -374,7 +385,7 @@ async def test_a_certificate_made_for_another_service_is_refused_at_start(house:
 
 async def test_an_expired_certificate_of_our_own_is_refused_at_start(house: House) -> None:
     at = Endpoint(listen=free_address(), tls=house.mount(member(Role.GATEWAY), good_for_s=-60).tls)
-    with pytest.raises(StartError, match=r"tls\.crt expired on .*; renew it"):
+    with pytest.raises(StartError, match=r"tls\.crt has expired; renew it"):
         await service._live(COMPONENT, at, Doorman)
 
 

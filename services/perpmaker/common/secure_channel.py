@@ -16,7 +16,8 @@ from typing import Any, Final
 import grpc
 from grpc import ChannelConnectivity, aio
 
-from perpmaker.common.tls import CertificateFiles, Credentials, Tls
+from perpmaker.common.certificate_files import CertificateFiles
+from perpmaker.common.tls import Credentials, Tls
 
 _LOOK_EVERY_S: Final = 0.5
 """How often a channel that waits for a connection looks at its files."""

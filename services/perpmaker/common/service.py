@@ -12,7 +12,6 @@ import asyncio
 import gc
 import signal
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -22,8 +21,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from perpmaker.common import logs, metrics, rpc
 from perpmaker.common.authorisation import PeerCheck
+from perpmaker.common.certificate_files import CertificateFiles, server_credentials, watch_expiry
 from perpmaker.common.config import Part
-from perpmaker.common.tls import CertificateFiles, Tls, TlsError, require_valid, server_credentials, watch_expiry
+from perpmaker.common.tls import Tls, TlsError
 
 LIVENESS = "liveness"
 """Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
@@ -132,7 +132,6 @@ def _own_certificates(component: str, tls: Tls | None) -> CertificateFiles | Non
         return None
     try:
         files = CertificateFiles(tls)
-        require_valid(tls, files.newest(), time.time())
     except TlsError as error:
         raise StartError(str(error)) from error
     identity = files.newest().identity

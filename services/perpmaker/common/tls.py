@@ -1,40 +1,22 @@
-"""Mutual TLS between services: who we are, whom we believe, and files that change while we run.
+"""Mutual TLS between services: who we are and whom we believe, read from files and checked before use.
 
-Certificates are mounted files that somebody renews (a Secret: all files change at once behind a symbolic link). Every
-new connection uses what the files say then; a connection that lives is never cut for a renewal, since the other side
-looks at certificates only when a connection is made.
+What a certificate says is asked of the interpreter's own TLS, which takes the files, shakes hands with itself and tells
+whom it met: the answer is right whatever form key and certificate have, and a service needs no further library (the one
+that reads certificates would cost each process 10 MB).
 """
 
 from __future__ import annotations
 
-import asyncio
-import datetime
-import threading
-import time
+import contextlib
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final
 
 import grpc
-from prometheus_client import Gauge
 
-from perpmaker.common import logs
 from perpmaker.common.config import Part
 from perpmaker.common.identity import Identity, NotAnIdentityError, parse_identity
-
-if TYPE_CHECKING:
-    from cryptography import x509
-
-WARN_BEFORE_S: Final = 7 * 86_400.0
-_LOOK_EVERY_S: Final = 30.0
-_WARN_EVERY_S: Final = 86_400.0
-
-_EXPIRY = Gauge(
-    "mm_certificate_expiry_timestamp_seconds",
-    "When the certificate ends that the service shows to its peers, seconds since 1970.",
-    ["component"],
-)
-_log = logs.get(__name__)
 
 
 class Tls(Part):
@@ -63,7 +45,6 @@ class Credentials:
     key_pem: bytes = field(repr=False)
     ca_pem: bytes
     identity: Identity
-    valid_from_s: float
     expires_at_s: float
     """Seconds since 1970."""
 
@@ -77,6 +58,11 @@ class Credentials:
 
 
 _MOUNT: Final = "mount the Secret with ca.crt, tls.crt and tls.key there, or make it with `perpmaker certificates`"
+_ISSUER: Final = "ask your issuer for"
+_EXPIRED: Final = 10
+_NOT_YET_VALID: Final = 9
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_CERT_NOT_YET_VALID."""
+_READS: Final = 5
 
 
 def _read(file: Path) -> bytes:
@@ -86,146 +72,95 @@ def _read(file: Path) -> bytes:
         raise TlsError(file, f"cannot be read ({error.strerror})", _MOUNT) from error
 
 
-def _certificates(file: Path, pem: bytes) -> list[x509.Certificate]:
-    from cryptography import x509
+def _no_password() -> str:
+    # Without it OpenSSL would ask whoever sits at the terminal.
+    return ""
 
+
+def _believe(context: ssl.SSLContext, file: Path, pem: bytes) -> None:
+    """Trust exactly these certificates."""
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_mode = ssl.CERT_REQUIRED
     try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+        context.load_verify_locations(cadata=pem.decode("ascii"))
+    except (ValueError, ssl.SSLError) as error:
         raise TlsError(file, "holds no certificate in PEM form", _MOUNT) from error
 
 
-def _identity(file: Path, certificate: x509.Certificate) -> Identity:
-    from cryptography import x509
-
-    def refuse(problem: str) -> NoReturn:
-        remedy = "ask your issuer for one with exactly one URI name spiffe://perpmaker.io/..."
-        raise TlsError(file, problem, remedy)
-
+def _show(context: ssl.SSLContext, tls: Tls) -> None:
+    """Use our certificate, which is known to be one."""
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        refuse("is a certificate without alternative names")
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+        context.load_cert_chain(tls.certificate_file, tls.key_file, password=_no_password)
+    except ssl.SSLError as error:
+        if error.reason in {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"}:
+            raise TlsError(
+                tls.key_file,
+                f"does not fit the certificate in {tls.certificate_file}",
+                "give the key and the certificate that were made together",
+            ) from error
+        raise TlsError(tls.key_file, "holds no unencrypted private key in PEM form", _MOUNT) from error
+    except OSError as error:
+        raise TlsError(tls.key_file, f"cannot be read ({error.strerror})", _MOUNT) from error
+
+
+def _meet_itself(tls: Tls, certificate_pem: bytes) -> dict[str, Any]:
+    """Our certificate as a server and a client see it that believe it and nothing else."""
+    file = tls.certificate_file
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    for context in (server, client):
+        _believe(context, file, certificate_pem)
+        _show(context, tls)
+    return _meet(file, server, client)
+
+
+def _meet(file: Path, server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, Any]:
+    """The server's certificate as the client sees it."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    serving = server.wrap_bio(to_server, to_client, server_side=True)
+    asking = client.wrap_bio(to_client, to_server)
+    try:
+        # Hello; the server's certificate; verdict and the client's certificate; verdict.
+        for side in (asking, serving, asking, serving):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        match error.verify_code:
+            case code if code == _EXPIRED:
+                raise TlsError(file, "has expired", "renew it") from error
+            case code if code == _NOT_YET_VALID:
+                raise TlsError(file, "is not valid yet", "check this machine's clock") from error
+            case _:
+                remedy = f"{_ISSUER} one for both server and client authentication"
+                raise TlsError(file, f"is refused ({error.verify_message})", remedy) from error
+    except ssl.SSLError as error:
+        raise TlsError(file, f"cannot be used ({error.reason})", f"{_ISSUER} an ECDSA P-256 or RSA 2048 key") from error
+    return asking.getpeercert() or {}
+
+
+def _identity(file: Path, seen: dict[str, Any]) -> Identity:
+    uris = [value for kind, value in seen.get("subjectAltName", ()) if kind == "URI"]
+    remedy = f"{_ISSUER} one with exactly one URI name spiffe://perpmaker.io/..."
     if len(uris) != 1:
-        refuse(f"is a certificate with {len(uris)} URI names")
+        raise TlsError(file, f"is a certificate with {len(uris)} URI names", remedy)
     try:
         return parse_identity(uris[0])
     except NotAnIdentityError as error:
-        refuse(f"is another's certificate: {error}")
+        raise TlsError(file, f"is another's certificate: {error}", remedy) from error
 
 
 def load(tls: Tls) -> Credentials:
-    """Read the files. Raises TlsError."""
-    from cryptography.hazmat.primitives import serialization
-
-    certificate_pem, key_pem, ca_pem = _read(tls.certificate_file), _read(tls.key_file), _read(tls.ca_file)
-    certificate = _certificates(tls.certificate_file, certificate_pem)[0]
-    _certificates(tls.ca_file, ca_pem)
-    identity = _identity(tls.certificate_file, certificate)
-    try:
-        key = serialization.load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError) as error:
-        raise TlsError(tls.key_file, "holds no unencrypted private key in PEM form", _MOUNT) from error
-    if key.public_key() != certificate.public_key():
-        raise TlsError(
-            tls.key_file,
-            f"does not fit the certificate in {tls.certificate_file}",
-            "give the key and the certificate that were made together",
-        )
-    return Credentials(
-        certificate_pem,
-        key_pem,
-        ca_pem,
-        identity,
-        certificate.not_valid_before_utc.timestamp(),
-        certificate.not_valid_after_utc.timestamp(),
-    )
+    """Read the files. Raises TlsError, also when no peer would accept the certificate now."""
+    for _ in range(_READS):
+        certificate_pem, key_pem, ca_pem = contents = _read_all(tls)
+        _believe(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.ca_file, ca_pem)
+        seen = _meet_itself(tls, certificate_pem)
+        # OpenSSL read files of its own accord; they must be the ones we have.
+        if _read_all(tls) == contents:
+            expires_at_s = float(ssl.cert_time_to_seconds(seen["notAfter"]))
+            return Credentials(certificate_pem, key_pem, ca_pem, _identity(tls.certificate_file, seen), expires_at_s)
+    raise TlsError(tls.certificate_file, "changes all the time", "let one writer write it, seldom")
 
 
-def require_valid(tls: Tls, credentials: Credentials, now_s: float) -> None:
-    """Raise TlsError when no peer would accept the certificate at that time."""
-    for due, told, remedy in (
-        (credentials.valid_from_s > now_s, "is valid only from", "check this machine's clock"),
-        (credentials.expires_at_s <= now_s, "expired on", "renew it"),
-    ):
-        if due:
-            at_s = credentials.valid_from_s if "from" in told else credentials.expires_at_s
-            when = datetime.datetime.fromtimestamp(at_s, datetime.UTC).isoformat(sep=" ", timespec="seconds")
-            raise TlsError(tls.certificate_file, f"{told} {when}", remedy)
-
-
-_Signature = tuple[tuple[int, int, int], ...]
-
-
-def _signature(tls: Tls) -> _Signature | None:
-    try:
-        stats = [file.stat() for file in (tls.certificate_file, tls.key_file, tls.ca_file)]
-    except OSError:
-        return None
-    return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
-
-
-class CertificateFiles:
-    """The newest usable credentials. Files that cannot be used leave the ones before in force. Thread-safe."""
-
-    def __init__(self, tls: Tls) -> None:
-        """Raises TlsError."""
-        self._tls = tls
-        self._lock = threading.Lock()
-        # Taken before reading: files that change meanwhile differ from it and are read once more.
-        self._seen = _signature(tls)
-        self._told = ""
-        self._current = load(tls)
-
-    def newest(self) -> Credentials:
-        """What the files hold now; three `stat` calls unless they changed."""
-        with self._lock:
-            seen = _signature(self._tls)
-            if seen != self._seen:
-                try:
-                    self._current = load(self._tls)
-                except TlsError as error:
-                    # Tried again at the next look: in the middle of a change the key may not fit yet.
-                    if str(error) != self._told:
-                        self._told = str(error)
-                        _log.warning("tls.not_reloaded", reason=self._told)
-                else:
-                    self._seen = seen
-                    self._told = ""
-            return self._current
-
-
-def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
-    """Credentials of a server that demands a certificate and shows the newest of its own to each new connection."""
-    shown = files.newest()
-
-    def fetch() -> Any:
-        # None means: as before. Called in a thread of gRPC's.
-        nonlocal shown
-        newest = files.newest()
-        if newest is shown:
-            return None
-        shown = newest
-        _log.info("tls.reloaded", expires_at_s=newest.expires_at_s)
-        return newest.for_server()
-
-    return grpc.dynamic_ssl_server_credentials(shown.for_server(), fetch, require_client_authentication=True)
-
-
-async def watch_expiry(component: str, files: CertificateFiles, every_s: float = _LOOK_EVERY_S) -> None:
-    """Export, until cancelled, when the certificate ends, and warn once a day when that is near."""
-    warned: tuple[float, float] | None = None
-    while True:
-        expires_at_s, now_s = files.newest().expires_at_s, time.time()
-        _EXPIRY.labels(component).set(expires_at_s)
-        left_s = expires_at_s - now_s
-        is_told = warned is not None and warned[0] == expires_at_s and now_s - warned[1] < _WARN_EVERY_S
-        if left_s < WARN_BEFORE_S and not is_told:
-            warned = expires_at_s, now_s
-            _log.warning(
-                "certificate.expires",
-                in_days=round(left_s / 86_400, 1),
-                remedy="renew it; the file is read again by itself",
-            )
-        await asyncio.sleep(every_s)
+def _read_all(tls: Tls) -> tuple[bytes, bytes, bytes]:
+    return _read(tls.certificate_file), _read(tls.key_file), _read(tls.ca_file)
