@@ -15,7 +15,14 @@ _HEX_DIGITS: Final = 32
 
 HOT_FIELDS: Final[Mapping[Role, frozenset[str]]] = {
     Role.GATEWAY: frozenset(
-        {"revision", "markets", "leverage", "max_actions_per_minute", "reserved_for_cancels_percent"}
+        {
+            "revision",
+            "markets",
+            "leverage",
+            "max_actions_per_minute",
+            "reserved_for_cancels_percent",
+            "dead_mans_switch",
+        }
     ),
     Role.ORDER_STATE: frozenset({"revision", "markets"}),
     Role.RISK: frozenset({"revision", "limits", "markets"}),
