@@ -51,6 +51,7 @@ from perpmaker.gateway.serving.account import AccountServicer
 from perpmaker.gateway.serving.execution import ExecutionServicer
 from perpmaker.gateway.serving.market_data import MarketDataServicer
 from perpmaker.gateway.serving.reference import ReferenceServicer
+from perpmaker.gateway.sign_up import Membership
 from perpmaker.gateway.signing import SelfCheckError, Signer, measure_us, self_check
 from perpmaker.hyperliquid.networks import signing_source, ws_url
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
@@ -100,11 +101,17 @@ class Gateway(Service):
         self._budgets = Budgets(settings, self._clock.monotonic_s())
         self._exchange_clock = ExchangeClock(self._clock)
         self._identity = open_wallet(part)
-        self._reconnected = asyncio.Event()
         self._signer_valid_until_ms = 0
         self._desk = self._open_desk()
         self._rest = Rest(part.api_url, self._budgets, self._clock)
-        self._reads = AccountReads(self._rest, self._identity.address, self._markets, self._exchange_clock)
+        self._membership = Membership(self._identity, self._rest) if self._identity.master is not None else None
+        self._reads = AccountReads(
+            self._rest,
+            self._identity.address,
+            self._markets,
+            self._exchange_clock,
+            self._membership.confirm if self._membership is not None else None,
+        )
         self._attendance = Attendance(self._clock)
         self._switch = DeadMansSwitch(
             part.dead_mans_switch, self._desk, self._rest, self._exchange_clock, self._attendance
@@ -198,7 +205,7 @@ class Gateway(Service):
             self._exchange_clock,
             self._on_account_changed,
             self._switch.fired,
-            self._reconnected.set,
+            self._membership.confirm if self._membership is not None else None,
         )
 
     def _on_account_changed(self) -> None:
@@ -262,8 +269,8 @@ class Gateway(Service):
         self._spawn(self._every(_VALIDITY_EVERY_S, self._read_validity), "signer-validity")
         if self._key_watch is not None:
             self._spawn(self._key_watch.run(), "key")
-        if self._identity.master is not None:
-            self._spawn(sign_up.watch(self._identity, self._rest, self._reconnected), "membership")
+        if self._membership is not None:
+            self._spawn(self._membership.run(), "membership")
         self._spawn(self._keep_readiness(), "readiness")
         self._switch_task = self._spawn(self._switch.run(), "dead-mans-switch")
 

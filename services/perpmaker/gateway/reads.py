@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import account as decode
@@ -20,7 +20,16 @@ _MAX_PAGES = 50
 class AccountReads:
     """Reads of one account over all dexes in use."""
 
-    def __init__(self, rest: Rest, address: str, markets: Markets, exchange_clock: ExchangeClock) -> None:
+    def __init__(
+        self,
+        rest: Rest,
+        address: str,
+        markets: Markets,
+        exchange_clock: ExchangeClock,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`confirm` is asked when the account looks as if it had never been there: whether the exchange knows it."""
+        self._confirm = confirm
         self._rest = rest
         self._address = address
         self._markets = markets
@@ -43,7 +52,11 @@ class AccountReads:
             for dex in self._markets.dexes
         ]
         with _exact("clearinghouseState"):
-            return decode.account_message(states)
+            account = decode.account_message(states)
+        is_blank = not account.equity_quote_e8 and not account.positions
+        if is_blank and self._confirm is not None and not await self._confirm():
+            raise ReadError("clearinghouseState", "the exchange does not know the account")
+        return account
 
     async def fills(self, since_ms: int) -> list[common.Fill]:
         """Every fill at or after a time, oldest first, each once. Raises ReadError."""

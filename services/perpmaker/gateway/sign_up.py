@@ -67,18 +67,35 @@ async def known_since_ms(identity: Identity, rest: Rest) -> int:
     return min((entry.time for entry in entries), default=0)
 
 
-async def watch(identity: Identity, rest: Rest, reconnected: asyncio.Event) -> None:
-    """After every reconnection see that the exchange is still the one that knows us. Raises ForgottenError."""
-    while True:
-        await reconnected.wait()
-        reconnected.clear()
-        if not await _is_known(identity, rest):
-            _log.error(
-                "account.forgotten",
-                account=identity.address,
-                consequence="this process ends; started again it signs up with the new exchange",
-            )
-            raise ForgottenError(identity.address)
+class Membership:
+    """Whether the exchange that answers now is still the one that knows the account.
+
+    What another one says of the account (no equity, no positions) must not be taken for news of ours: it would trip
+    limits that nothing has touched.
+    """
+
+    def __init__(self, identity: Identity, rest: Rest) -> None:
+        self._identity = identity
+        self._rest = rest
+        self._forgotten = asyncio.Event()
+
+    async def confirm(self) -> bool:
+        """Ask the exchange. Raises ReadError."""
+        role = await self._rest.info(frames.USER_ROLE, "userRole", user=self._identity.key.address)
+        if is_agent_of(role, self._identity.address):
+            return True
+        self._forgotten.set()
+        return False
+
+    async def run(self) -> None:
+        """Wait until the exchange turns out to have forgotten the account. Raises ForgottenError."""
+        await self._forgotten.wait()
+        _log.error(
+            "account.forgotten",
+            account=self._identity.address,
+            consequence="this process ends; started again it signs up with the new exchange",
+        )
+        raise ForgottenError(self._identity.address)
 
 
 async def _is_known(identity: Identity, rest: Rest) -> bool:

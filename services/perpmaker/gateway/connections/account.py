@@ -5,12 +5,13 @@ A frame that cannot be read is a gap too: what it said is unknown, so everything
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.gateway import metrics
 from perpmaker.gateway.account_hub import FILL_OVERLAP_MS, AccountHub, event
+from perpmaker.gateway.connections.rest import ReadError
 from perpmaker.gateway.connections.socket import Link, LossReason, SocketDownError
 from perpmaker.gateway.connections.subscriptions import (
     CONFIRMATION,
@@ -44,10 +45,11 @@ class AccountStream:
         exchange_clock: ExchangeClock,
         on_changed: Callable[[], None],
         on_scheduled_cancel: Callable[[int], None],
-        on_reconnected: Callable[[], None],
+        confirm: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """`on_changed` is called when the stream becomes complete or is lost; `on_scheduled_cancel` with the exchange
-        time of an order that the dead man's switch cancelled; `on_reconnected` when the socket opened after a loss.
+        time of an order that the dead man's switch cancelled. `confirm` is asked before anything is taken from a new
+        connection: whether the other side is still the exchange that knows the account; it may raise ReadError.
         """
         self._address = address.lower()
         self._markets = markets
@@ -57,8 +59,7 @@ class AccountStream:
         self._exchange_clock = exchange_clock
         self._on_changed = on_changed
         self._on_scheduled_cancel = on_scheduled_cancel
-        self._on_reconnected = on_reconnected
-        self._was_lost = False
+        self._confirm = confirm
         self._link: Link | None = None
         self._pending: Pending | None = None
         self._subscribed: list[Subscription] = []
@@ -102,9 +103,13 @@ class AccountStream:
 
     async def opened(self, link: Link) -> None:
         """See SocketOwner."""
-        if self._was_lost:
-            self._was_lost = False
-            self._on_reconnected()
+        if self._confirm is not None:
+            try:
+                is_ours = await self._confirm()
+            except ReadError as error:
+                raise SocketDownError(str(error)) from error
+            if not is_ours:
+                raise SocketDownError("the exchange does not know the account")
         wanted = self._subscriptions()
         self._link = link
         self._subscribed = wanted
@@ -152,7 +157,6 @@ class AccountStream:
         """See SocketOwner."""
         self._link = None
         if self._pending is not None:
-            self._was_lost = True
             self._pending = None
             self._hub.open_gap(reason)
             self._on_changed()
