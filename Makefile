@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-$(shell cksum < requirements.lock | cut -d' ' -f1)
 DEMO_SECONDS ?= 60
 DEMO_SEED ?= 7
+IMAGE ?= localhost/perpmaker:dev
 YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart.yaml values.yaml ci crds rules)
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers lint format proto manifests bench chaos lock clean
+.PHONY: help setup demo test test-containers lint format proto manifests bench chaos image image-archive e2e lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Build the virtual environment from requirements.lock
 
@@ -69,8 +70,24 @@ bench: $(STAMP) ## Measure the trading path beside its budget and this machine's
 chaos: $(STAMP) ## Run the fault schedules, one line of verdict each
 	@$(BIN)/python -m pytest -m chaos --no-header -q -rA tests/chaos
 
+image: $(STAMP) ## Build the image IMAGE with docker, or an archive of it where no engine answers
+	@if docker info >/dev/null 2>&1; then \
+		docker build --tag $(IMAGE) --build-arg VERSION=$$($(BIN)/perpmaker --version) .; \
+	else \
+		echo "no engine answers \`docker info\`; start one, or use this archive with \`docker load -i\` or \`ctr images import\`:"; \
+		$(MAKE) --no-print-directory image-archive; \
+	fi
+
+image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, without an engine
+	@$(BIN)/python -m tools.image --name $(IMAGE)
+
+e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
+	@$(BIN)/python -m tests.e2e.cluster.assets
+	@$(BIN)/python -m pytest -m e2e tests/e2e
+
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --constraint requirements.lock pyproject.toml -o requirements.image.lock
 
 clean: ## Remove the virtual environment and everything generated while running
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .perpmaker build dist services/*.egg-info .coverage .coverage.*

@@ -74,11 +74,13 @@ def assemble(out: Path, name: str = DEFAULT_NAME, cache: Path = CACHE) -> Assemb
     return Assembled(out, name, digest, layers, time.monotonic() - began)
 
 
-def unpacked(into: Path) -> None:
-    """Write the layers as folders, for a Dockerfile to copy one by one."""
+def unpacked(into: Path, *, base: bool) -> None:
+    """Write layers as folders, for a Dockerfile to copy one by one: all but perpmaker, or perpmaker alone."""
     into.mkdir(parents=True, exist_ok=True)
-    _make_slow_folders(into)
-    contents.perpmaker(into / "perpmaker", _project()["version"])
+    if base:
+        _make_slow_folders(into)
+    else:
+        contents.perpmaker(into / "perpmaker", _project()["version"])
 
 
 def _project() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The programs of the cluster: found where an earlier run left them, or built from their Go modules.
 
-`python -m tests.e2e.cluster build` does it by hand; tests do it when they need them. The folder is named by the content
-of `build/`, so another version of anything is another folder, and a folder that exists is complete: it was moved into
-place as a whole.
+`python -m tests.e2e.cluster.assets` needs nothing but Python and Go, so it can run before anything is set up. The
+folder is named by the content of `build/`, so another version of anything is another folder, and a folder that exists
+is complete: it was moved into place as a whole.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -101,7 +104,7 @@ def _build(into: Path, say: Say) -> None:
     _compile("coredns", into / "coredns", ["."], "", say, began)
     _compile("pause", into / "pause", ["."], "", say, began)
     if left_out := missing(into):
-        raise AssetsError(f"the build ended without {', '.join(left_out)}; delete nothing, this is a fault of build/")
+        raise AssetsError(f"the build ended without {', '.join(left_out)}; this is a fault of the files in build/")
     say(f"built in {time.monotonic() - began:.0f} s")
 
 
@@ -133,9 +136,18 @@ def _compile(module: str, output: Path, packages: list[str], flags: str, say: Sa
     tail: list[str] = []
     told = time.monotonic()
     done = 0
-    with subprocess.Popen(
-        argv, cwd=SOURCES / module, env=_environment(), stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
+    with (
+        subprocess.Popen(
+            argv,
+            cwd=SOURCES / module,
+            env=_environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+        _ended_with_us(process),
+    ):
         assert process.stderr is not None
         for line in process.stderr:
             if "/" in line and " " not in line.strip():
@@ -147,3 +159,31 @@ def _compile(module: str, output: Path, packages: list[str], flags: str, say: Sa
     if process.returncode != 0:
         raise AssetsError(f"{module} does not build:\n{''.join(tail)}")
     say(f"{time.monotonic() - began:5.0f} s  {module}: built")
+
+
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Go starts compilers by the dozen; they must not outlive whoever waits for them."""
+    try:
+        yield
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def main() -> None:
+    """Build what is missing and print where everything is."""
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        sys.stdout.write(f"{find_or_build(say)}\n")
+    except AssetsError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
