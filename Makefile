@@ -40,9 +40,10 @@ test-containers: $(STAMP) ## Run one account as containers of the image, or as p
 	@$(BIN)/python -m pytest -q tests/containers
 
 lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
-	$(BIN)/ruff check services tests
-	$(BIN)/ruff format --check services tests
+	$(BIN)/ruff check services tests tools
+	$(BIN)/ruff format --check services tests tools
 	$(BIN)/mypy
+	MYPYPATH=services:. $(BIN)/mypy --explicit-package-bases -p tools.image -p tests.e2e.cluster
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
