@@ -10,7 +10,7 @@ import grpc
 from grpc import aio
 
 from perpmaker.common import rpc
-from perpmaker.common.cloid import decode
+from perpmaker.common.cloid import decode, market_tag
 from perpmaker.common.reconfigure import REFUSED_MARKETS_KEY
 from perpmaker.operator.names import Role
 from perpmaker.operator.observe.channels import Channels
@@ -217,8 +217,8 @@ class Commands:
         answer = await self._call(stub.OpenMarket(request, timeout=rpc.CONFIG_DEADLINE_S))
         return answer if isinstance(answer, Refused | Unreachable) else Done()
 
-    async def own_open_orders(self, target: str) -> tuple[str, ...] | Failure:
-        """Markets of the orders at the exchange that carry our mark, one for each order; the gateway is asked."""
+    async def own_open_orders(self, target: str, account: str) -> tuple[str, ...] | Failure:
+        """Markets of the orders at the exchange that carry the account's mark, one for each; the gateway is asked."""
         channel = self._channel(target)
         if isinstance(channel, Unreachable):
             return channel
@@ -228,5 +228,7 @@ class Commands:
         if isinstance(answer, Refused | Unreachable):
             return answer
         return tuple(
-            order.market for order in answer.open_orders.orders if order.cloid and decode(order.cloid) is not None
+            order.market
+            for order in answer.open_orders.orders
+            if (ours := decode(order.cloid)) is not None and ours.tag == market_tag(account, order.market)
         )

@@ -117,7 +117,7 @@ class AccountTeardown:
                 known.proofs_s.clear()
                 self._failed(body, known, f"{market} is not proven empty")
                 return
-        orders = await deps.commands.own_open_orders(gateway)
+        orders = await deps.commands.own_open_orders(gateway, ref.name)
         match orders:
             case Unreachable():
                 known.silent += 1

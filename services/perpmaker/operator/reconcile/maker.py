@@ -167,7 +167,10 @@ class MakerReconciler:
         running = started or missing is None
         if not running:
             work.wait_for(missing, None)
-        desired = fleet.remember_accepted(build.maker_children(runs, account, deps.settings, running=running), runs)
+        desired = list(build.maker_children(runs, account, deps.settings, running=running))
+        if running:
+            # Not before: until the market's rules and price are known, acceptance is provisional.
+            desired = fleet.remember_accepted(desired, runs)
         wanted = next(item for item in desired if item["kind"] == kinds.DEPLOYMENT.kind)
         # Before anything is written: a hot change must reach the quoter whatever the API server does.
         if apply.template_hash(wanted) == work.workload.config_hash:

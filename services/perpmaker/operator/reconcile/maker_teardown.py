@@ -252,7 +252,7 @@ class MakerTeardown:
     async def _ask_exchange(self, case: _Case, known: Progress) -> None:
         deps = self._deps
         gateway = deps.target(case.account.name, Role.GATEWAY, case.ref.namespace)
-        answer = await deps.commands.own_open_orders(gateway)
+        answer = await deps.commands.own_open_orders(gateway, case.account.name)
         if isinstance(answer, Refused | Unreachable):
             known.silent += 1
             said = answer.text if isinstance(answer, Refused) else str(answer)

@@ -8,6 +8,8 @@ from typing import Final
 from perpmaker.common.clock import Clock
 from perpmaker.operator.interfaces import Ref
 
+GATHER_S: Final = 1.0
+"""Nobody gets the slot sooner than this after asking, so that whoever risks less can ask as well."""
 FORGOTTEN_S: Final = 5.0
 """Who has not asked again for this long waits no more."""
 STUCK_S: Final = 180.0
@@ -17,6 +19,7 @@ STUCK_S: Final = 180.0
 @dataclass(slots=True)
 class _Waiting:
     rank: int
+    since_s: float
     asked_at_s: float
 
 
@@ -36,14 +39,17 @@ class Slot:
         now_s = self._clock.monotonic_s()
         if self._holder == ref:
             return True
-        self._waiting[ref] = _Waiting(rank, now_s)
+        known = self._waiting.get(ref)
+        is_new = known is None or now_s - known.asked_at_s > FORGOTTEN_S
+        since_s = now_s if known is None or is_new else known.since_s
+        self._waiting[ref] = _Waiting(rank, since_s, now_s)
         if self._holder is not None and now_s - self._taken_at_s < STUCK_S:
             return False
         if self._holder is None and now_s < self._free_from_s:
             return False
         self._waiting = {r: w for r, w in self._waiting.items() if now_s - w.asked_at_s <= FORGOTTEN_S}
         first = min(self._waiting, key=lambda r: (self._waiting[r].rank, r.namespace, r.name))
-        if first != ref:
+        if first != ref or now_s - since_s < GATHER_S:
             return False
         del self._waiting[ref]
         self._holder, self._taken_at_s = ref, now_s
