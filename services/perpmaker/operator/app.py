@@ -57,13 +57,14 @@ async def _live(settings: OperatorSettings, build: Build) -> None:
         engine = Engine(settings, who, api, build, instance=socket.gethostname())
         health = Health(engine.pulse, lambda: engine.store.is_synced, settings.resync_seconds)
         try:
-            metrics.serve(COMPONENT, "0.0.0.0", settings.metrics_port)
-            await health.serve("0.0.0.0", settings.health_port)
+            metrics_port = metrics.serve(COMPONENT, "0.0.0.0", settings.metrics_port)
+            health_port = await health.serve("0.0.0.0", settings.health_port)
         except OSError as error:
             raise StartError(
                 f"health_port {settings.health_port} or metrics_port {settings.metrics_port} cannot be opened:"
                 f" {error.strerror}; choose others"
             ) from error
+        _log.info("operator.listening", health_port=health_port, metrics_port=metrics_port)
         try:
             if await _checked(api, settings, stop):
                 _log.info("operator.started", namespaces=settings.watch_namespaces or "all", identity=engine.identity)
