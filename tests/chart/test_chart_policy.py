@@ -223,3 +223,17 @@ def test_uninstalling_reaches_every_served_namespace() -> None:
 
     assert args("full") == ["--namespace", "trading", "--namespace", "research", "--timeout", "600s"]
     assert args("cluster-scope") == ["--timeout", "300s"]
+
+
+def test_rules_of_the_house_hold_in_the_served_namespaces_and_need_nothing_beside_the_namespace() -> None:
+    """No `paramKind`: an API server can lose sight of parameters once a policy was removed and installed again."""
+    policies = objects("full", "ValidatingAdmissionPolicy")
+    bindings = objects("full", "ValidatingAdmissionPolicyBinding")
+    assert {policy["metadata"]["name"] for policy in policies} == {b["spec"]["policyName"] for b in bindings}
+    for policy in policies:
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert "paramKind" not in policy["spec"]
+    for binding in bindings:
+        (only,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert (only["key"], only["values"]) == ("kubernetes.io/metadata.name", ["trading", "research"])
+        assert binding["spec"]["validationActions"] == ["Deny"]

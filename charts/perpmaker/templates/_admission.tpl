@@ -6,7 +6,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Puts a policy in force; the argument is (list $ POLICY) or (list $ POLICY NAME-OF-CONFIGMAP). */}}
+{{/* Puts a policy in force; the argument is (list $ POLICY). */}}
 {{- define "perpmaker.policyBinding" -}}
 {{- $root := index . 0 -}}
 apiVersion: admissionregistration.k8s.io/v1
@@ -18,10 +18,13 @@ metadata:
 spec:
   policyName: {{ index . 1 }}
   validationActions: [Deny]
-  {{- if gt (len .) 2 }}
-  # Without a namespace: the ConfigMap of this name beside the object.
-  paramRef:
-    name: {{ index . 2 }}
-    parameterNotFoundAction: Allow
+  {{- if eq $root.Values.scope "Namespaced" }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: In
+          values:
+            {{- include "perpmaker.namespaces" $root | fromJsonArray | toYaml | nindent 12 }}
   {{- end }}
 {{- end -}}
