@@ -126,7 +126,8 @@ async def _one(deps: Deps, body: Manifest, owner: Owner, manifest: Manifest, ref
         outcome.problems.append(Verdict(Reason.NAME_CONFLICT, text))
         deps.tell(body, EventReason.NAME_CONFLICT, text, warning=True)
         return
-    manifest = drift.with_immutable_fields(manifest, live)
+    steps = drift.to_apply(manifest, live)
+    manifest = steps[-1]
     wanted = manifest["metadata"]["annotations"][names.APPLIED_HASH]
     lacking = drift.missing(manifest, live) if live is not None else ["(all of it)"]
     if not lacking:
