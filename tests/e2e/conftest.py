@@ -23,7 +23,6 @@ from tests.e2e.measure import Measure
 from tests.e2e.workloads import IMAGE, RESTRICTED
 from tools.image.assemble import assemble
 
-_FAILED = pytest.StashKey[bool]()
 _MEASURED: list[tuple[str, str]] = []
 
 
@@ -107,7 +106,7 @@ async def node_namespace(node_cluster: Cluster, node_api: Api, request: pytest.F
     """A namespace of the test's own in which restricted Pod Security is enforced; told about when the test fails."""
     async with node_api.namespace(f"test-{secrets.token_hex(4)}", RESTRICTED) as name:
         yield name
-        if request.node.stash.get(_FAILED, False):
+        if diagnosis.has_failed(request.node):
             print(diagnosis.of_namespace(node_cluster, name))  # noqa: T201 - pytest shows it with the failure
 
 
@@ -116,7 +115,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Let fixtures know whether their test failed."""
     report = yield
     if report.failed:
-        item.stash[_FAILED] = True
+        item.stash[diagnosis.FAILED] = True
     return report
 
 

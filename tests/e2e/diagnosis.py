@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.cluster.processes import ClusterError
 
 _OVERVIEW = "deployments,statefulsets,pods,services,endpointslices,persistentvolumeclaims,networkpolicies"
+
+FAILED = pytest.StashKey[bool]()
+"""Set on the item of a test that failed."""
+
+
+def has_failed(item: pytest.Item) -> bool:
+    """Whether the test has failed so far; for fixtures that tell more in that case."""
+    return item.stash.get(FAILED, False)
 
 
 def of_namespace(cluster: Cluster, namespace: str) -> str:

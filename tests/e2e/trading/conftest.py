@@ -9,7 +9,6 @@ import pytest_asyncio
 from tests.e2e import diagnosis
 from tests.e2e.api import Api
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.conftest import has_failed
 from tests.e2e.house import House, Installation, installed
 from tests.e2e.workloads import IMAGE
 
@@ -25,5 +24,5 @@ def installation(node_cluster: Cluster) -> Iterator[Installation]:
 async def house(installation: Installation, node_api: Api, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """The installation in use; told about when the test fails."""
     yield House(installation, node_api)
-    if has_failed(request.node):
+    if diagnosis.has_failed(request.node):
         print(diagnosis.of_namespace(installation.cluster, installation.namespace))  # noqa: T201 - shown with the failure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.e2e.conftest import Measure
 from tests.e2e.house import ACCOUNT, START_S, House, account, maker
+from tests.e2e.measure import Measure
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
