@@ -30,7 +30,7 @@ PAGE: Final = 500
 WATCH_SECONDS: Final = (240, 300)
 """Range of the length of one watch request; spread so that watches do not all end together."""
 WATCH_SILENCE_S: Final = 75.0
-"""The server sends a bookmark every minute: longer silence is a connection that died without a word."""
+"""The server mostly sends a bookmark every minute: longer silence may be a connection that died without a word."""
 BUSY_TRIES: Final = 4
 BUSY_WAIT_MAX_S: Final = 8.0
 
@@ -241,7 +241,7 @@ class ApiServer:
             "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),
         }
         url = self._credentials.server + path_of(resource, namespace)
-        again = False
+        again = is_open = False
         while True:
             try:
                 async with self._watches.get(
@@ -255,11 +255,14 @@ class ApiServer:
                         raise VersionExpiredError(f"watch {resource.plural} from {version}")
                     if response.status >= 400:
                         raise _refusal("watch", ref, response.status, await response.read())
+                    is_open = True
                     yield WatchEvent(OPEN, {})
                     async for line in _lines(response.content):
                         yield _event(ref, line)
                     return
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                if is_open and isinstance(error, TimeoutError):
+                    return  # a quiet kind: a young server sends no bookmarks for what it has seen no change of
                 raise _no_answer("watch", ref, error) from error
 
     async def post_event(self, namespace: str, event: Manifest) -> None:

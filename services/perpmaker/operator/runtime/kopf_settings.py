@@ -89,13 +89,14 @@ def kopf_settings(settings: OperatorSettings, priority: int, stop: asyncio.Event
     return told
 
 
-class _NotSteps(logging.Filter):
-    """kopf calls every step of a teardown a failure; ours are logged where they happen."""
+class _NotOurs(logging.Filter):
+    """kopf tells the coming and going of handlers, which our workers tell where it matters."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "failed temporarily" not in record.getMessage()
+        text = record.getMessage()
+        return not (text.endswith("succeeded.") or "failed temporarily" in text)
 
 
 def quieten() -> None:
-    """Drop what kopf logs about teardown steps."""
-    logging.getLogger("kopf.objects").addFilter(_NotSteps())
+    """Drop what kopf logs about handlers that did what they should."""
+    logging.getLogger("kopf.objects").addFilter(_NotOurs())

@@ -4,13 +4,17 @@ Three races are survived here. A watch tells what we wrote ourselves: the same v
 a write may overtake or be overtaken by the watch: an older version never replaces a newer one, and a write that the
 watch has already passed is ignored, so that a deleted object does not come back. A new listing after a gap tells what
 was deleted meanwhile by leaving it out.
+
+Children are kept as JSON text: as Python objects they need ten times the memory, and few are read at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
+
+import msgspec
 
 from perpmaker.operator.interfaces import Manifest, Ref, Resource
 from perpmaker.operator.kube.resources import OWNERS, resource_of
@@ -51,35 +55,60 @@ def version_of(manifest: Manifest) -> int:
     return int(manifest["metadata"]["resourceVersion"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An object, and what of it is asked most."""
+
+    name: str
+    version: int
+    created: str
+    labels: Mapping[str, str]
+    body: Manifest | bytes
+
+    @classmethod
+    def of(cls, resource: Resource, item: Manifest) -> _Kept:
+        metadata = item["metadata"]
+        body: Manifest | bytes = item
+        if resource not in OWNERS:
+            # Nobody asks who owns a field of a child: the server settles that.
+            lean = {key: value for key, value in metadata.items() if key != "managedFields"}
+            body = msgspec.json.encode({**item, "metadata": lean})
+        labels = metadata.get("labels") or {}
+        return cls(metadata["name"], version_of(item), metadata.get("creationTimestamp", ""), labels, body)
+
+    def manifest(self) -> Manifest:
+        return cast("Manifest", msgspec.json.decode(self.body)) if isinstance(self.body, bytes) else self.body
+
+
 class Store:
     """Implements `World`; fed by watches through `replace`, `put`, `remove` and by writes through `learn`."""
 
     def __init__(self, scopes: Iterable[Scope], on_change: OnChange = lambda _change: None) -> None:
         self.scopes = tuple(scopes)
         self._on_change = on_change
-        self._objects: dict[tuple[Resource, str], dict[str, Manifest]] = {}
+        self._objects: dict[tuple[Resource, str], dict[str, _Kept]] = {}
         self._labelled: dict[tuple[Resource, str, str, str], set[str]] = {}
         self._seen: dict[Scope, int] = {}
         self._denied: dict[Scope, str] = {}
 
     def get(self, ref: Ref) -> Manifest | None:
         """One object; None when there is none or it is not watched."""
-        return self._objects.get((ref.resource, ref.namespace), {}).get(ref.name)
+        kept = self._objects.get((ref.resource, ref.namespace), {}).get(ref.name)
+        return None if kept is None else kept.manifest()
 
     def list(self, resource: Resource, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         """Objects of one kind in a namespace that carry all `labels`, oldest first."""
-        found = self._candidates(resource, namespace, labels or {})
-        if labels:
-            found = (item for item in found if labels.items() <= (item["metadata"].get("labels") or {}).items())
-        return sorted(found, key=lambda item: (item["metadata"].get("creationTimestamp", ""), item["metadata"]["name"]))
+        wanted = (labels or {}).items()
+        found = [kept for kept in self._candidates(resource, namespace, labels or {}) if wanted <= kept.labels.items()]
+        return [kept.manifest() for kept in sorted(found, key=lambda kept: (kept.created, kept.name))]
 
-    def _candidates(self, resource: Resource, namespace: str, labels: Mapping[str, str]) -> Iterator[Manifest]:
+    def _candidates(self, resource: Resource, namespace: str, labels: Mapping[str, str]) -> Iterable[_Kept]:
         objects = self._objects.get((resource, namespace), {})
         for label in INDEXED_LABELS:
             if label in labels:
                 names = self._labelled.get((resource, namespace, label, labels[label]), set())
                 return (objects[name] for name in names)
-        return iter(tuple(objects.values()))
+        return objects.values()
 
     @property
     def is_synced(self) -> bool:
@@ -110,15 +139,15 @@ class Store:
         at = int(version)
         present = {(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items}
         gone = [
-            item
+            (namespace, kept)
             for (resource, namespace), objects in self._objects.items()
             if resource == scope.resource and scope.namespace in {None, namespace}
-            for item in objects.values()
-            if (namespace, item["metadata"]["name"]) not in present and version_of(item) <= at
+            for kept in objects.values()
+            if (namespace, kept.name) not in present and kept.version <= at
         ]
         self._seen[scope] = max(at, self._seen.get(scope, 0))
-        for item in gone:
-            self._drop(scope.resource, item)
+        for namespace, kept in gone:
+            self._drop(scope.resource, namespace, kept)
         for item in items:
             self._keep(scope.resource, item, is_own=False)
 
@@ -131,9 +160,10 @@ class Store:
         """A watch tells that an object is gone, or has lost the label that made us watch it."""
         self.advance(scope, item)
         metadata = item["metadata"]
-        known = self.get(Ref(scope.resource, metadata.get("namespace", ""), metadata["name"]))
-        if known is not None and version_of(known) <= version_of(item):
-            self._drop(scope.resource, known)
+        namespace = metadata.get("namespace", "")
+        known = self._objects.get((scope.resource, namespace), {}).get(metadata["name"])
+        if known is not None and known.version <= version_of(item):
+            self._drop(scope.resource, namespace, known)
 
     def advance(self, scope: Scope, item: Manifest) -> None:
         """A watch has come as far as this object's (or bookmark's) version."""
@@ -151,37 +181,31 @@ class Store:
             self._keep(resource, written, is_own=True)
 
     def _keep(self, resource: Resource, item: Manifest, *, is_own: bool) -> None:
-        metadata = item["metadata"]
-        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        namespace = item["metadata"].get("namespace", "")
         objects = self._objects.setdefault((resource, namespace), {})
-        old = objects.get(name)
-        if old is not None and version_of(item) <= version_of(old):
+        new = _Kept.of(resource, item)
+        old = objects.get(new.name)
+        if old is not None and new.version <= old.version:
             return
-        if resource not in OWNERS:
-            # Half of an object's size, and nobody asks who owns a field of a child: the server settles that.
-            item = {**item, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
         if old is not None:
             self._unlabel(resource, namespace, old)
-        objects[name] = item
+        objects[new.name] = new
         for label in INDEXED_LABELS:
-            value = (metadata.get("labels") or {}).get(label)
-            if value is not None:
-                self._labelled.setdefault((resource, namespace, label, value), set()).add(name)
-        self._on_change(Change(resource, old, item, is_own))
+            if label in new.labels:
+                self._labelled.setdefault((resource, namespace, label, new.labels[label]), set()).add(new.name)
+        self._on_change(Change(resource, None if old is None else old.manifest(), item, is_own))
 
-    def _drop(self, resource: Resource, item: Manifest) -> None:
-        namespace = item["metadata"].get("namespace", "")
-        self._unlabel(resource, namespace, item)
-        del self._objects[resource, namespace][item["metadata"]["name"]]
-        self._on_change(Change(resource, item, None, is_own=False))
+    def _drop(self, resource: Resource, namespace: str, kept: _Kept) -> None:
+        self._unlabel(resource, namespace, kept)
+        del self._objects[resource, namespace][kept.name]
+        self._on_change(Change(resource, kept.manifest(), None, is_own=False))
 
-    def _unlabel(self, resource: Resource, namespace: str, item: Manifest) -> None:
+    def _unlabel(self, resource: Resource, namespace: str, kept: _Kept) -> None:
         for label in INDEXED_LABELS:
-            value = (item["metadata"].get("labels") or {}).get(label)
-            if value is None:
+            if label not in kept.labels:
                 continue
-            key = (resource, namespace, label, value)
+            key = (resource, namespace, label, kept.labels[label])
             names = self._labelled[key]
-            names.discard(item["metadata"]["name"])
+            names.discard(kept.name)
             if not names:
                 del self._labelled[key]
