@@ -176,6 +176,7 @@ class ScriptedRisk(_Configured, risk_pb2_grpc.RiskServiceServicer):
     def __init__(self, exchange: Exchange, name: str) -> None:
         super().__init__(exchange, name)
         self.changed = asyncio.Event()
+        self.hangs = False
 
     def start(self, text: str) -> None:
         super().start(text)
@@ -260,6 +261,8 @@ class ScriptedRisk(_Configured, risk_pb2_grpc.RiskServiceServicer):
         await self._check(request.market, context)
         self.exchange.calls.append(f"close {request.market} {request.drain_id}")
         self.exchange.closed[request.market] = request.drain_id
+        if self.hangs:
+            await asyncio.Event().wait()
         self._news()
         left = self.exchange.live_orders(request.market)
         return risk_pb2.CloseMarketResponse(verified_empty=not left, remaining=left)

@@ -120,6 +120,18 @@ async def test_channels_go_with_what_they_were_for(peers: Peers) -> None:
     await observer.close()
 
 
+async def test_a_channel_that_is_closed_in_the_middle_of_a_call_is_an_answer_too(peers: Peers) -> None:
+    channels = Channels()
+    commands, target = Commands(channels), peers.addresses["main-risk"]
+    peers.services["main-risk"].hangs = True
+    call = asyncio.create_task(commands.close_market(target, "ETH", "d"))
+
+    await settled("it is called", lambda: bool(peers.exchange.said("close ETH")))
+    await channels.drop(target)
+    assert isinstance(await call, Unreachable)
+    assert not call.cancelled()
+
+
 async def test_what_does_not_change_wakes_nobody(peers: Peers) -> None:
     woken = Woken()
     observer = Observer(Channels(), woken, poll_s=3600)

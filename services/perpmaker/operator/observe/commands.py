@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,7 +15,7 @@ from perpmaker.common.cloid import decode, market_tag
 from perpmaker.common.reconfigure import REFUSED_MARKETS_KEY
 from perpmaker.operator.names import Role
 from perpmaker.operator.observe.channels import Channels
-from perpmaker.operator.observe.reads import unreachable
+from perpmaker.operator.observe.reads import CHANNEL_CLOSED, unreachable, was_cancelled_from_outside
 from perpmaker.operator.observe.values import Unreachable, Why
 from perpmaker.proto.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
@@ -110,11 +111,17 @@ class Commands:
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
 
-    async def _call(self, call: Awaitable[Answer]) -> Answer | Failure:
+    async def _call(self, call: Callable[[], Awaitable[Answer]]) -> Answer | Failure:
         try:
-            return await call
+            return await call()
         except aio.AioRpcError as error:
             return _failure(error)
+        except aio.UsageError:
+            return CHANNEL_CLOSED
+        except asyncio.CancelledError:
+            if was_cancelled_from_outside():
+                raise
+            return CHANNEL_CLOSED
 
     def _channel(self, target: str) -> aio.Channel | Unreachable:
         try:
@@ -131,21 +138,21 @@ class Commands:
         match role:
             case Role.GATEWAY:
                 answer = await self._call(
-                    gateway_pb2_grpc.ReferenceServiceStub(channel).ApplyConfig(
+                    lambda: gateway_pb2_grpc.ReferenceServiceStub(channel).ApplyConfig(
                         gateway_pb2.ApplyConfigRequest(revision=revision, part_json=part_json),
                         timeout=rpc.READ_DEADLINE_S,
                     )
                 )
             case Role.ORDER_STATE:
                 answer = await self._call(
-                    orderstate_pb2_grpc.OrdersServiceStub(channel).ApplyConfig(
+                    lambda: orderstate_pb2_grpc.OrdersServiceStub(channel).ApplyConfig(
                         orderstate_pb2.ApplyConfigRequest(revision=revision, part_json=part_json),
                         timeout=rpc.CONFIG_DEADLINE_S,
                     )
                 )
             case Role.RISK:
                 answer = await self._call(
-                    risk_pb2_grpc.RiskServiceStub(channel).ApplyConfig(
+                    lambda: risk_pb2_grpc.RiskServiceStub(channel).ApplyConfig(
                         risk_pb2.ApplyConfigRequest(revision=revision, part_json=part_json),
                         timeout=rpc.CONFIG_DEADLINE_S,
                     )
@@ -163,7 +170,7 @@ class Commands:
             return channel
         request = quoter_pb2.ApplyConfigRequest(generation=generation, part_json=part_json)
         stub = quoter_pb2_grpc.QuoterServiceStub(channel)
-        answer = await self._call(stub.ApplyConfig(request, timeout=rpc.CONFIG_DEADLINE_S))
+        answer = await self._call(lambda: stub.ApplyConfig(request, timeout=rpc.CONFIG_DEADLINE_S))
         return answer if isinstance(answer, Refused | Unreachable) else Applied(answer.applied_generation)
 
     async def drain(self, target: str, drain_id: str) -> Done | Failure:
@@ -172,7 +179,9 @@ class Commands:
         if isinstance(channel, Unreachable):
             return channel
         stub = quoter_pb2_grpc.QuoterServiceStub(channel)
-        answer = await self._call(stub.Drain(quoter_pb2.DrainRequest(drain_id=drain_id), timeout=DRAIN_DEADLINE_S))
+        answer = await self._call(
+            lambda: stub.Drain(quoter_pb2.DrainRequest(drain_id=drain_id), timeout=DRAIN_DEADLINE_S)
+        )
         return answer if isinstance(answer, Refused | Unreachable) else Done()
 
     async def trip(self, target: str, market: str, reason: str) -> Tripped | Failure:
@@ -181,7 +190,9 @@ class Commands:
         if isinstance(channel, Unreachable):
             return channel
         request = risk_pb2.TripRequest(market=market, reason=reason)
-        answer = await self._call(risk_pb2_grpc.RiskServiceStub(channel).Trip(request, timeout=EMPTYING_DEADLINE_S))
+        answer = await self._call(
+            lambda: risk_pb2_grpc.RiskServiceStub(channel).Trip(request, timeout=EMPTYING_DEADLINE_S)
+        )
         if isinstance(answer, Refused | Unreachable):
             return answer
         return Tripped(answer.trip_id, answer.verified_empty)
@@ -192,7 +203,9 @@ class Commands:
         if isinstance(channel, Unreachable):
             return channel
         request = risk_pb2.RearmRequest(trip_id=trip_id)
-        answer = await self._call(risk_pb2_grpc.RiskServiceStub(channel).Rearm(request, timeout=rpc.CONFIG_DEADLINE_S))
+        answer = await self._call(
+            lambda: risk_pb2_grpc.RiskServiceStub(channel).Rearm(request, timeout=rpc.CONFIG_DEADLINE_S)
+        )
         return answer if isinstance(answer, Refused | Unreachable) else Done(answer.released)
 
     async def close_market(self, target: str, market: str, drain_id: str) -> Closed | Failure:
@@ -202,7 +215,7 @@ class Commands:
             return channel
         request = risk_pb2.CloseMarketRequest(market=market, drain_id=drain_id)
         stub = risk_pb2_grpc.RiskServiceStub(channel)
-        answer = await self._call(stub.CloseMarket(request, timeout=EMPTYING_DEADLINE_S))
+        answer = await self._call(lambda: stub.CloseMarket(request, timeout=EMPTYING_DEADLINE_S))
         if isinstance(answer, Refused | Unreachable):
             return answer
         return Closed(answer.verified_empty, answer.remaining)
@@ -214,7 +227,7 @@ class Commands:
             return channel
         request = risk_pb2.OpenMarketRequest(market=market)
         stub = risk_pb2_grpc.RiskServiceStub(channel)
-        answer = await self._call(stub.OpenMarket(request, timeout=rpc.CONFIG_DEADLINE_S))
+        answer = await self._call(lambda: stub.OpenMarket(request, timeout=rpc.CONFIG_DEADLINE_S))
         return answer if isinstance(answer, Refused | Unreachable) else Done()
 
     async def own_open_orders(self, target: str, account: str) -> tuple[str, ...] | Failure:
@@ -224,7 +237,7 @@ class Commands:
             return channel
         stub = gateway_pb2_grpc.ReferenceServiceStub(channel)
         request = gateway_pb2.ListOpenOrdersRequest()
-        answer = await self._call(stub.ListOpenOrders(request, timeout=rpc.READ_DEADLINE_S))
+        answer = await self._call(lambda: stub.ListOpenOrders(request, timeout=rpc.READ_DEADLINE_S))
         if isinstance(answer, Refused | Unreachable):
             return answer
         return tuple(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import grpc
 from grpc import aio
@@ -52,17 +53,32 @@ def unreachable(error: aio.AioRpcError) -> Unreachable:
     return Unreachable(_WHY.get(code, Why.FAILED), f"{code.name}: {detail[0] if detail else ''}"[:_DETAIL_LENGTH])
 
 
-async def _ask(call: Awaitable[Answer]) -> Answer | Unreachable:
+CHANNEL_CLOSED: Final = Unreachable(Why.FAILED, "the channel was closed meanwhile")
+
+
+def was_cancelled_from_outside() -> bool:
+    """Whether a CancelledError is meant for us; closing a channel raises one in whoever waits for an answer."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer | Unreachable:
     try:
-        return await call
+        return await call()
     except aio.AioRpcError as error:
         return unreachable(error)
+    except aio.UsageError:
+        return CHANNEL_CLOSED
+    except asyncio.CancelledError:
+        if was_cancelled_from_outside():
+            raise
+        return CHANNEL_CLOSED
 
 
 async def read_gateway(channel: aio.Channel) -> GatewayAnswer:
     """Ask a gateway how it is."""
     stub = gateway_pb2_grpc.ReferenceServiceStub(channel)
-    answer = await _ask(stub.GetStatus(gateway_pb2.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S))
+    answer = await _ask(lambda: stub.GetStatus(gateway_pb2.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S))
     if isinstance(answer, Unreachable):
         return answer
     return GatewayFacts(
@@ -84,7 +100,9 @@ async def read_gateway(channel: aio.Channel) -> GatewayAnswer:
 async def read_instruments(channel: aio.Channel) -> dict[str, Instrument] | Unreachable:
     """Ask a gateway for the rules of its markets."""
     stub = gateway_pb2_grpc.ReferenceServiceStub(channel)
-    answer = await _ask(stub.ListInstruments(gateway_pb2.ListInstrumentsRequest(), timeout=rpc.CONFIG_DEADLINE_S))
+    answer = await _ask(
+        lambda: stub.ListInstruments(gateway_pb2.ListInstrumentsRequest(), timeout=rpc.CONFIG_DEADLINE_S)
+    )
     if isinstance(answer, Unreachable):
         return answer
     return {
@@ -96,7 +114,7 @@ async def read_instruments(channel: aio.Channel) -> dict[str, Instrument] | Unre
 async def read_order_state(channel: aio.Channel) -> OrderStateAnswer:
     """Ask order-state for its totals."""
     stub = orderstate_pb2_grpc.OrdersServiceStub(channel)
-    answer = await _ask(stub.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=rpc.CONFIG_DEADLINE_S))
+    answer = await _ask(lambda: stub.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=rpc.CONFIG_DEADLINE_S))
     if isinstance(answer, Unreachable):
         return answer
     return OrderStateFacts(
@@ -116,7 +134,7 @@ async def read_order_state(channel: aio.Channel) -> OrderStateAnswer:
 async def read_risk(channel: aio.Channel) -> RiskAnswer:
     """Ask risk what it sees and has decided."""
     stub = risk_pb2_grpc.RiskServiceStub(channel)
-    answer = await _ask(stub.GetState(risk_pb2.GetStateRequest(), timeout=rpc.CONFIG_DEADLINE_S))
+    answer = await _ask(lambda: stub.GetState(risk_pb2.GetStateRequest(), timeout=rpc.CONFIG_DEADLINE_S))
     if isinstance(answer, Unreachable):
         return answer
     return RiskFacts(
@@ -152,7 +170,7 @@ def _market(item: risk_pb2.MarketRisk) -> MarketRiskFacts:
 async def read_quoter(channel: aio.Channel, clock: Clock) -> QuoterAnswer:
     """Ask a quoter what it does."""
     stub = quoter_pb2_grpc.QuoterServiceStub(channel)
-    answer = await _ask(stub.GetStatus(quoter_pb2.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S))
+    answer = await _ask(lambda: stub.GetStatus(quoter_pb2.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S))
     if isinstance(answer, Unreachable):
         return answer
     sides = {level.side for level in answer.target}

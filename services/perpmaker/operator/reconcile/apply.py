@@ -136,8 +136,8 @@ async def _one(deps: Deps, body: Manifest, owner: Owner, manifest: Manifest, ref
     before = _hash_of(live) if live is not None else deps.ledger.applied.get(ref, "")
     if live is not None and live["metadata"].get("deletionTimestamp"):
         return
-    for step in drift.to_apply(manifest, live):
-        await deps.kube.apply(step)
+    for stage in steps:
+        await deps.kube.apply(stage)
     outcome.changed += 1
     deps.ledger.applied[ref] = wanted
     if before == wanted:
