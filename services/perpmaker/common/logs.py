@@ -39,6 +39,11 @@ def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]
     return event
 
 
+def set_level(level: str) -> None:
+    """Say more or less from now on; `level` is a standard name in any case."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def configure(component: str, level: str, **context: str) -> None:
     """Send all logs of this process, the standard library's included, through one redacting JSON pipeline.
 
@@ -52,8 +57,9 @@ def configure(component: str, level: str, **context: str) -> None:
         _redact_event,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # The level may change while loggers are cached, so it is looked up for each event.
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -69,7 +75,7 @@ def configure(component: str, level: str, **context: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(component=component, **context)
 

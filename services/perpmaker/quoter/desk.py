@@ -14,6 +14,7 @@ from grpc import aio
 from perpmaker.api.parts import QuoterPart
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
+from perpmaker.common.service import Endpoint
 from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.quoter.decide import Decision, State, View, decide
 from perpmaker.quoter.gate import Gate, Standing
@@ -48,7 +49,8 @@ class NeedsRestartError(ValueError):
         self.fields = fields
 
 
-_FIXED_FIELDS: Final = ("account", "name", "market", "gateway_target", "order_state_target", "risk_target", "endpoint")
+_FIXED_FIELDS: Final = ("account", "name", "market", "gateway_target", "order_state_target", "risk_target")
+"""Besides `endpoint`, of which only the log level may change."""
 
 
 class Desk:
@@ -106,10 +108,13 @@ class Desk:
         if part.generation < self._part.generation:
             raise OutdatedGenerationError(part.generation, self._part.generation)
         fixed = tuple(name for name in _FIXED_FIELDS if getattr(part, name) != getattr(self._part, name))
+        if _but_for_its_level(part.endpoint) != _but_for_its_level(self._part.endpoint):
+            fixed = (*fixed, "endpoint")
         if fixed:
             raise NeedsRestartError(fixed)
         self._settings = settings_from(part)
         self._part = part
+        logs.set_level(part.endpoint.log_level)
         self.metrics.on_settings(part.generation, self._settings.mode)
         _log.info("config.applied", generation=part.generation)
         self._woken.set()
@@ -214,6 +219,10 @@ class Desk:
             _tell_gate(decision.gate, self.sight.hold_reasons)
         if any(cancel.reason is Reason.DRIFT for cancel in decision.plan.cancels):
             _log.warning("order.drift", cancelled=len(decision.plan.cancels))
+
+
+def _but_for_its_level(endpoint: Endpoint) -> Endpoint:
+    return endpoint.model_copy(update={"log_level": ""})
 
 
 def _tell_gate(gate: Gate, hold_reasons: tuple[str, ...]) -> None:

@@ -58,3 +58,14 @@ def test_addresses_and_client_order_ids_stay_readable(capsys: pytest.CaptureFixt
     (line,) = lines(capsys)
     assert line["address"] == "0x" + "ab" * 20
     assert line["cloid"] == "0x" + "cd" * 16
+
+
+def test_the_level_changes_while_loggers_are_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("test", "info")
+    log = logs.get("x")
+    log.debug("before")
+    logs.set_level("Debug")
+    log.debug("between")
+    logs.set_level("warning")
+    log.info("after")
+    assert [line["event"] for line in lines(capsys)] == ["between"]

@@ -44,8 +44,11 @@ def digest(value: Any) -> str:
 
 
 def cold_part(role: Role, part: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a part that only a restart changes."""
-    return {name: value for name, value in part.items() if name not in HOT_FIELDS[role]}
+    """The fields of a part that only a restart changes. Of a quoter's endpoint the log level changes without one."""
+    cold = {name: value for name, value in part.items() if name not in HOT_FIELDS[role]}
+    if role is Role.QUOTER:
+        cold["endpoint"] = {name: value for name, value in cold["endpoint"].items() if name != "log_level"}
+    return cold
 
 
 def config_hash(template: Mapping[str, Any], cold: Mapping[str, Any]) -> str:
