@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from tests.support.kube.kinds import KINDS
 from tests.support.kube.server import ADMIN, FakeApiServer
 from tests.support.waiting import until
 
@@ -20,6 +21,8 @@ from perpmaker.operator.interfaces import Manifest, Ref, Resource
 from perpmaker.operator.kube.client import ApiServer, path_of
 from perpmaker.operator.kube.credentials import Credentials, Token, from_kubeconfig
 from perpmaker.operator.kube.resources import KOPF_PEERING, ref_of
+
+__all__ = ["KINDS", "KOPF_PEERING", "Bench", "Ref", "bench", "fake_bench", "real_bench"]
 
 REAL = "PERPMAKER_TEST_KUBECONFIG"
 """Environment variable with the kubeconfig of a cluster whose administrator we are."""

@@ -67,7 +67,7 @@ class FakeApiServer:
         self._news = asyncio.Condition()
         self._gates: set[asyncio.Event] = set()
         self._streams: set[web.StreamResponse] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._collecting: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -286,14 +286,15 @@ class FakeApiServer:
     def _changed(self) -> None:
         for gate in self._gates:
             gate.set()
-        # The garbage collector is another program: it comes a little later.
-        task = asyncio.get_running_loop().create_task(self._collect())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # The garbage collector is another program: it comes a little later, once for all that happened meanwhile.
+        if self._collecting is None or self._collecting.done():
+            self._collecting = asyncio.get_running_loop().create_task(self._collect())
 
     async def _collect(self) -> None:
         await asyncio.sleep(0.01)
-        self.cluster.collect()
+        found = True
+        while found:
+            found = self.cluster.collect()
 
     # -- small helpers ---------------------------------------------------------------------
 

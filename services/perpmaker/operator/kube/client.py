@@ -25,7 +25,8 @@ from perpmaker.operator.names import MANAGER, STATUS_MANAGER
 
 REQUEST_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
-CONNECTIONS: Final = 24
+CONNECTIONS: Final = 8
+"""For short requests; each holds half a megabyte of TLS buffers while it is open."""
 PAGE: Final = 500
 WATCH_SECONDS: Final = (240, 300)
 """Range of the length of one watch request; spread so that watches do not all end together."""

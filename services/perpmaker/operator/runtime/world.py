@@ -5,7 +5,7 @@ a write may overtake or be overtaken by the watch: an older version never replac
 watch has already passed is ignored, so that a deleted object does not come back. A new listing after a gap tells what
 was deleted meanwhile by leaving it out.
 
-Children are kept as JSON text: as Python objects they need ten times the memory, and few are read at a time.
+Objects are kept as JSON text: as Python objects they need ten times the memory, and few are read at a time.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ class _Kept:
     version: int
     created: str
     labels: Mapping[str, str]
-    body: Manifest | bytes
+    text: bytes
 
     @classmethod
     def of(cls, resource: Resource, item: Manifest) -> _Kept:
         metadata = item["metadata"]
-        body: Manifest | bytes = item
         if resource not in OWNERS:
-            # Nobody asks who owns a field of a child: the server settles that.
+            # Half of an object's size, and nobody asks who owns a field of a child: the server settles that.
             lean = {key: value for key, value in metadata.items() if key != "managedFields"}
-            body = msgspec.json.encode({**item, "metadata": lean})
+            item = {**item, "metadata": lean}
+        text = msgspec.json.encode(item)
         labels = metadata.get("labels") or {}
-        return cls(metadata["name"], version_of(item), metadata.get("creationTimestamp", ""), labels, body)
+        return cls(metadata["name"], version_of(item), metadata.get("creationTimestamp", ""), labels, text)
 
     def manifest(self) -> Manifest:
-        return cast("Manifest", msgspec.json.decode(self.body)) if isinstance(self.body, bytes) else self.body
+        return cast("Manifest", msgspec.json.decode(self.text))
 
 
 class Store:
