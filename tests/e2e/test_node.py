@@ -24,7 +24,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1).close()"
+_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2).close()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Running:
 def _ask(url: str) -> Any:
     body = json.dumps({"type": "meta"}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=1) as answer:
+    with urllib.request.urlopen(request, timeout=2) as answer:
         return json.load(answer)
 
 
@@ -104,7 +104,11 @@ class TestImage:
         self, running: Running, measured: Measure
     ) -> None:
         assert await running.answers()
-        assert await running.answers(running.service_ip)
+
+        async def leads_to_it() -> bool:
+            return await running.answers(running.service_ip)
+
+        await until("the Service leads to the pod", leads_to_it, within_s=15)
         inside = PodVenue(lambda: running.cluster.faults.pids(running.namespace, running.pod)[0])
         assert "universe" in await inside.info("meta")
         measured("venue in a pod, from apply to ready", f"{running.ready_after_s:.1f} s")
