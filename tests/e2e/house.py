@@ -11,7 +11,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +22,9 @@ import aiohttp
 from tests.e2e import helm
 from tests.e2e.api import Api, Json, Refused, condition_of
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.processes import ClusterError
+from tests.e2e.cluster.processes import ClusterError, Process
 from tests.e2e.pod_venue import PodVenue, Resting
+from tests.e2e.services import Services
 from tests.support.waiting import until
 
 from perpmaker.api.v1alpha1 import API_VERSION
@@ -46,6 +46,8 @@ class Installation:
     cluster: Cluster
     namespace: str
     values: dict[str, Any] = field(default_factory=dict)
+    certificates: Path | None = None
+    """Folder with one folder for each certificate, `perpmaker-cli-tls` among them; None without TLS."""
 
     def upgrade(self, **values: Any) -> None:
         """Change values of the release."""
@@ -70,11 +72,13 @@ def installed(cluster: Cluster, image: str, *, tls: bool = True) -> Iterator[Ins
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     _give_volume(cluster, namespace)
-    if tls:
-        cluster.kubectl("apply", "--filename=-", stdin=_certificates(namespace))
+    certificates = cluster.layout.path("certificates", namespace) if tls else None
+    if certificates is not None:
+        _certify(certificates, namespace)
+        cluster.kubectl("apply", f"--filename={certificates / 'secrets.yaml'}")
         values["tls"] = {"mode": "existingSecret", "existingSecret": "perpmaker-operator-tls"}
     helm.run("install", cluster.kubeconfig, namespace, values)
-    installation = Installation(cluster, namespace, values)
+    installation = Installation(cluster, namespace, values, certificates)
     try:
         cluster.kubectl(
             *("rollout", "status", "deployment/perpmaker-operator", "--namespace", namespace, "--timeout=90s")
@@ -106,21 +110,19 @@ def _give_volume(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "--filename=-", stdin=json.dumps(volume))
 
 
-def _certificates(namespace: str) -> str:
-    """Secrets of every service that tests start, from an authority of this installation alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        makers = [word for maker in MAKERS for word in ("--maker", maker)]
-        subprocess.run(
-            [
-                sys.executable,
-                *("-m", "perpmaker.cli", "certificates", "--manifests"),
-                *("--namespace", namespace, "--operator-namespace", namespace),
-                *("--account", ACCOUNT, *makers, "--out", folder),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        return (Path(folder) / "secrets.yaml").read_text(encoding="utf-8")
+def _certify(folder: Path, namespace: str) -> None:
+    """Certificates of every service that tests start, from an authority of this installation alone."""
+    makers = [word for maker in MAKERS for word in ("--maker", maker)]
+    subprocess.run(
+        [
+            sys.executable,
+            *("-m", "perpmaker.cli", "certificates", "--manifests"),
+            *("--namespace", namespace, "--operator-namespace", namespace),
+            *("--account", ACCOUNT, *makers, "--out", str(folder)),
+        ],
+        check=True,
+        capture_output=True,
+    )
 
 
 def account(name: str = ACCOUNT, **spec: Any) -> Json:
@@ -163,7 +165,9 @@ class House:
         self.installation = installation
         self.namespace = installation.namespace
         self.api = api
-        self.venue = PodVenue(lambda: self.pid_of(f"{ACCOUNT}-venue"))
+        self._seen: dict[str, Process] = {}
+        self.venue = PodVenue(lambda: self.living_pid_of(f"{ACCOUNT}-venue"))
+        self.services = Services(ACCOUNT, self.living_pid_of, installation.certificates)
 
     # Doing.
 
@@ -261,6 +265,16 @@ class House:
             return self.cluster.faults.pids(self.namespace, fitting[-1])[0]
         except (ClusterError, IndexError) as error:
             raise OSError(f"no process of {workload}: {error}") from error
+
+    def living_pid_of(self, workload: str) -> int:
+        """The same, asked of the cluster only when the process known so far has ended: works without an API server."""
+        known = self._seen.get(workload)
+        if known is None or not known.is_alive:
+            known = Process.of(self.pid_of(workload))
+            if known is None:
+                raise OSError(f"the process of {workload} has ended")
+            self._seen[workload] = known
+        return known.pid
 
     # Asking the exchange.
 

@@ -1,0 +1,187 @@
+"""One maker's market as somebody sees it who trusts nobody: the exchange's own answers, and whether all books agree."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Final
+
+import grpc
+from tests.e2e.history import Life, complaints, lives
+from tests.e2e.house import ACCOUNT, START_S, House
+
+from perpmaker.common.decimals import E8
+
+LOOK_S: Final = 0.2
+
+
+class Desk:
+    """A maker of the account, by name. Needs no API server once it was opened."""
+
+    def __init__(self, house: House, name: str, address: str) -> None:
+        self._house = house
+        self._name = name
+        self.market = name.upper()
+        self.address = address
+
+    # Looking.
+
+    async def oids(self) -> set[int]:
+        """Orders that rest now."""
+        return {order["oid"] for order in await self._house.venue.open_orders(self.address, self.market)}
+
+    async def history(self) -> list[Life]:
+        """Every order of the market that the exchange remembers."""
+        records = await self._house.venue.info("historicalOrders", user=self.address)
+        return [life for life in lives(records) if life.market == self.market]
+
+    async def newest(self) -> int:
+        """Number of the newest order; 0 when there was none."""
+        return max((life.oid for life in await self.history()), default=0)
+
+    async def epoch(self) -> int:
+        """Session of the newest order."""
+        return (await self.history())[-1].epoch
+
+    async def position(self) -> Decimal:
+        """Position at the exchange, signed, base units."""
+        state = await self._house.venue.info("clearinghouseState", user=self.address)
+        held = {one["position"]["coin"]: one["position"]["szi"] for one in state["assetPositions"]}
+        return Decimal(held.get(self.market, "0"))
+
+    async def notional(self) -> Decimal:
+        """Absolute value of the position at the exchange, USDC."""
+        state = await self._house.venue.info("clearinghouseState", user=self.address)
+        held = {one["position"]["coin"]: one["position"]["positionValue"] for one in state["assetPositions"]}
+        return abs(Decimal(held.get(self.market, "0")))
+
+    async def fills(self) -> int:
+        """Trades of the market so far."""
+        return sum(fill["coin"] == self.market for fill in await self._house.venue.fills(self.address))
+
+    # Waiting.
+
+    async def two_sided(self, within_s: float = START_S) -> float:
+        """Wait for orders on both sides; seconds it took."""
+        began = time.monotonic()
+
+        async def both() -> bool:
+            return (await self._house.venue.resting(self.address, self.market)).is_two_sided
+
+        await self._house.until(f"{self.market} is quoted on both sides", both, within_s=within_s)
+        return time.monotonic() - began
+
+    async def empty(self, within_s: float = START_S) -> float:
+        """Wait until no order rests; seconds it took."""
+        began = time.monotonic()
+
+        async def none() -> bool:
+            return (await self._house.venue.resting(self.address, self.market)).is_empty
+
+        await self._house.until(f"no order rests in {self.market}", none, within_s=within_s)
+        return time.monotonic() - began
+
+    async def placed_after(self, oid: int, within_s: float = START_S) -> float:
+        """Wait until orders rest on both sides and all are newer than this one; seconds it took."""
+        began = time.monotonic()
+
+        async def renewed() -> bool:
+            orders = await self._house.venue.open_orders(self.address, self.market)
+            sides = {order["side"] for order in orders}
+            return len(sides) == 2 and all(order["oid"] > oid for order in orders)
+
+        await self._house.until(f"{self.market} has new orders only, on both sides", renewed, within_s=within_s)
+        return time.monotonic() - began
+
+    async def traded(self, within_s: float = 60.0) -> None:
+        """Wait for another fill."""
+        before = await self.fills()
+
+        async def more() -> bool:
+            return await self.fills() > before
+
+        await self._house.until(f"somebody trades with us in {self.market}", more, within_s=within_s)
+
+    async def requote(self, within_s: float = 30.0) -> None:
+        """Return right after an order was replaced: more of the same is under way."""
+        before = await self.oids()
+
+        async def changed() -> bool:
+            return bool(await self.oids() - before)
+
+        await self._house.until(f"{self.market} is quoted anew", changed, within_s=within_s)
+
+    async def longest_gap(self, for_s: float) -> float:
+        """Watch for a while; the longest time without orders on both sides, seconds."""
+        end, last, longest = time.monotonic() + for_s, time.monotonic(), 0.0
+        while time.monotonic() < end:
+            resting = await self._house.venue.resting(self.address, self.market)
+            now = time.monotonic()
+            longest = max(longest, now - last)
+            if resting.is_two_sided:
+                last = now
+            await asyncio.sleep(LOOK_S)
+        return longest
+
+    # Judging.
+
+    async def books_agree(self, within_s: float = 30.0) -> None:
+        """Wait for a moment in which exchange and order-state tell the same orders and the same position."""
+        told = ""
+
+        async def agree() -> bool:
+            nonlocal told
+            try:
+                before = await self._book()
+                orders = await self._house.services.orders(self.market)
+                position_e8 = await self._house.services.position_e8(self.market)
+                after = await self._book()
+            except grpc.RpcError as error:
+                told = f"order-state does not answer: {error}"
+                return False
+            known = {order.oid for order in orders}
+            told = f"exchange {after}, order-state {known} and {position_e8 / E8}"
+            return before == after == (known, Decimal(position_e8) / E8)
+
+        try:
+            await self._house.until(f"exchange and order-state agree about {self.market}", agree, within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {told}") from error
+
+    async def status_agrees(self, within_s: float = 60.0) -> None:
+        """Wait until status tells the exchange's position."""
+
+        async def agrees() -> bool:
+            found = await self._house.api.read("MarketMaker", self._name, self._house.namespace)
+            summary = (found.get("status") or {}).get("summary") or {}
+            return Decimal(summary.get("positionBase", "NaN")) == await self.position()
+
+        await self._house.until(f"status tells the position in {self.market}", agrees, within_s=within_s)
+
+    async def had_one_writer(self) -> None:
+        """No two sessions ever had orders at once, no old one wrote late, and nothing there is not ours."""
+        found = complaints(await self.history(), ACCOUNT)
+        assert not found, "\n".join(found)
+
+    async def is_sound(self) -> None:
+        """All of that at once: what must be so after every fault."""
+        await self.books_agree()
+        await self.had_one_writer()
+        await self.status_agrees()
+
+
+async def desk_of(house: House, name: str) -> Desk:
+    """A maker that quotes."""
+    return Desk(house, name, await house.quoting(name))
+
+
+async def throughout(what: str, probe: Callable[[], Awaitable[bool]], for_s: float) -> int:
+    """Assert again and again for a while that something is so; the number of looks."""
+    began, looks = time.monotonic(), 0
+    while (passed := time.monotonic() - began) < for_s:
+        assert await probe(), f"not so after {passed:.1f} s: {what}"
+        looks += 1
+        await asyncio.sleep(LOOK_S)
+    return looks
