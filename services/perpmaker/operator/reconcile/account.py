@@ -248,6 +248,8 @@ class AccountReconciler:
         deps = self._deps
         replaced = [item for item in desired if apply.replaces_pod(item, deps.world.get(kinds.ref_of(item)))]
         postponed: list[Ref] = []
+        if not replaced and any(_is_under_way(work.workloads[role]) for role in SERVICES):
+            deps.rollouts.accounts.notice(ref)
         if replaced and not deps.rollouts.accounts.holds(ref):
             if deps.rollouts.accounts.take(ref):
                 deps.tell(body, EventReason.ROLLOUT_STARTED, "pods are replaced: what they are started with changed")
@@ -309,6 +311,10 @@ class AccountReconciler:
         await publish(deps, body, status)
         if rotated[0] and rotated[1] and rotated[0] != rotated[1]:
             deps.tell(body, EventReason.CREDENTIALS_ROTATED, f"the gateway signs as {rotated[1]}, before {rotated[0]}")
+
+
+def _is_under_way(workload: Workload) -> bool:
+    return workload.exists and workload.reason is Reason.PROGRESSING
 
 
 def account_status(deps: Deps, body: Manifest, view: AccountView, judged: Sequence[findings.Finding]) -> dict[str, Any]:

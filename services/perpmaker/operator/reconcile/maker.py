@@ -205,7 +205,11 @@ class MakerReconciler:
         self, found: Assessed, runs: MarketMaker, wanted: Manifest, live: Manifest | None, work: _Work
     ) -> list[Ref]:
         slot = self._deps.rollouts.quoters
-        if not apply.replaces_pod(wanted, live) or slot.holds(found.ref):
+        if not apply.replaces_pod(wanted, live):
+            if live is not None and live["spec"].get("replicas") and work.workload.reason is Reason.PROGRESSING:
+                slot.notice(found.ref)
+            return []
+        if slot.holds(found.ref):
             return []
         if not slot.take(found.ref, 0 if runs.spec.mode in _RISKLESS else 1):
             work.wait_for(Verdict(Reason.WAITING, "another market's quoter is being replaced"))

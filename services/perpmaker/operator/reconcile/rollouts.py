@@ -15,6 +15,9 @@ FORGOTTEN_S: Final = 5.0
 STUCK_S: Final = 180.0
 """A replacement that takes longer gives the slot to the next: one broken node must not stop all others."""
 
+TAKE_OVER_S: Final = 30.0
+"""How long after its start an operator looks for replacements that one before it has begun."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -33,6 +36,16 @@ class Slot:
         self._holder: Ref | None = None
         self._taken_at_s = 0.0
         self._free_from_s = float("-inf")
+        self._made_at_s = clock.monotonic_s()
+
+    def notice(self, ref: Ref) -> None:
+        """A replacement is under way that was not begun here: soon after a start it has the slot, if nobody has.
+
+        Later it is no replacement but trouble, and trouble of one must not hold up all.
+        """
+        now_s = self._clock.monotonic_s()
+        if self._holder is None and now_s - self._made_at_s < TAKE_OVER_S:
+            self._holder, self._taken_at_s = ref, now_s
 
     def take(self, ref: Ref, rank: int = 0) -> bool:
         """Ask for the slot, again and again until granted; the lowest rank, then the first name, gets it."""
