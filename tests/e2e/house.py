@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,7 @@ IMAGE_USER: Final = 65532
 START_S: Final = 90.0
 """Time for a whole account on a machine that does other things as well."""
 SOON_S: Final = 20.0
+_OF_NAMESPACE: Final = "e2e.perpmaker.io/namespace"
 
 T = TypeVar("T")
 
@@ -53,14 +54,25 @@ class Installation:
         """Change values of the release."""
         helm.run("upgrade", self.cluster.kubeconfig, self.namespace, {**self.values, **values})
 
+    def admit(self, account_name: str, *makers: str) -> None:
+        """Give an account a volume and, with TLS, certificates for its services and those of its makers."""
+        _give_volume(self.cluster, self.namespace, account_name)
+        self.certify(account_name, *makers)
+
+    def certify(self, account_name: str, *makers: str) -> None:
+        """Make certificates, or new ones in place of those that exist, by the installation's one authority."""
+        if self.certificates is not None:
+            _certify(self.certificates, self.namespace, account_name, makers)
+            self.cluster.kubectl("apply", f"--filename={self.certificates / 'secrets.yaml'}")
+
     def uninstall(self, timeout_s: int = 120) -> None:
         """Remove the release as a user would, its objects first."""
         helm.run("uninstall", self.cluster.kubeconfig, self.namespace, timeout_s=timeout_s)
 
 
 @contextmanager
-def installed(cluster: Cluster, image: str, *, tls: bool = True) -> Iterator[Installation]:
-    """Install the chart into a new namespace; at the end uninstall it, if no test has."""
+def installed(cluster: Cluster, image: str, *, tls: bool = True, **more: Any) -> Iterator[Installation]:
+    """Install the chart into a new namespace; at the end uninstall it, if no test has. `more` are further values."""
     namespace = f"trading-{secrets.token_hex(3)}"
     repository, _, tag = image.rpartition(":")
     values: dict[str, Any] = {
@@ -71,14 +83,13 @@ def installed(cluster: Cluster, image: str, *, tls: bool = True) -> Iterator[Ins
     }
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    _give_volume(cluster, namespace)
-    certificates = cluster.layout.path("certificates", namespace) if tls else None
-    if certificates is not None:
-        _certify(certificates, namespace)
-        cluster.kubectl("apply", f"--filename={certificates / 'secrets.yaml'}")
+    if tls:
         values["tls"] = {"mode": "existingSecret", "existingSecret": "perpmaker-operator-tls"}
-    helm.run("install", cluster.kubeconfig, namespace, values)
+    values |= more
+    certificates = cluster.layout.path("certificates", namespace) if tls else None
     installation = Installation(cluster, namespace, values, certificates)
+    installation.admit(ACCOUNT, *MAKERS)
+    helm.run("install", cluster.kubeconfig, namespace, values)
     try:
         cluster.kubectl(
             *("rollout", "status", "deployment/perpmaker-operator", "--namespace", namespace, "--timeout=90s")
@@ -87,38 +98,38 @@ def installed(cluster: Cluster, image: str, *, tls: bool = True) -> Iterator[Ins
     finally:
         if cluster.kubectl("get", "deployment", "perpmaker-operator", "-n", namespace, "--ignore-not-found"):
             installation.uninstall()
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-        cluster.kubectl("delete", "persistentvolume", f"{namespace}-store", "--wait=false")
+        cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+        cluster.kubectl("delete", "persistentvolume", f"--selector={_OF_NAMESPACE}={namespace}", "--wait=false")
 
 
-def _give_volume(cluster: Cluster, namespace: str) -> None:
-    """A volume for the account's store: this cluster has nobody who makes them."""
-    folder = cluster.layout.path("volumes", namespace)
+def _give_volume(cluster: Cluster, namespace: str, account_name: str) -> None:
+    """A volume for an account's store: this cluster has nobody who makes them."""
+    folder = cluster.layout.path("volumes", namespace, account_name)
     folder.mkdir(parents=True)
     os.chown(folder, IMAGE_USER, IMAGE_USER)
     volume = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": f"{namespace}-store"},
+        "metadata": {"name": f"{namespace}-{account_name}", "labels": {_OF_NAMESPACE: namespace}},
         "spec": {
             "capacity": {"storage": "1Gi"},
             "accessModes": ["ReadWriteOnce"],
-            "hostPath": {"path": str(cluster.layout.seen("volumes", namespace))},
-            "claimRef": {"namespace": namespace, "name": f"data-{ACCOUNT}-store-0"},
+            "hostPath": {"path": str(cluster.layout.seen("volumes", namespace, account_name))},
+            "claimRef": {"namespace": namespace, "name": f"data-{account_name}-store-0"},
         },
     }
     cluster.kubectl("create", "--filename=-", stdin=json.dumps(volume))
 
 
-def _certify(folder: Path, namespace: str) -> None:
-    """Certificates of every service that tests start, from an authority of this installation alone."""
-    makers = [word for maker in MAKERS for word in ("--maker", maker)]
+def _certify(folder: Path, namespace: str, account_name: str, makers: Iterable[str]) -> None:
+    """Certificates of an account, the operator and a person, from an authority of this installation alone."""
+    named = [word for maker in makers for word in ("--maker", maker)]
     subprocess.run(
         [
             sys.executable,
             *("-m", "perpmaker.cli", "certificates", "--manifests"),
             *("--namespace", namespace, "--operator-namespace", namespace),
-            *("--account", ACCOUNT, *makers, "--out", str(folder)),
+            *("--account", account_name, *named, "--out", str(folder)),
         ],
         check=True,
         capture_output=True,
