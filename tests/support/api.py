@@ -117,6 +117,7 @@ BREACHES: tuple[Breach, ...] = (
         "spec.apiWallet",
         "apiWallet is required unless network is Simulated",
     ),
+    _account({"spec.apiWallet": _WALLET}, "spec.address", "address is required with apiWallet"),
     _account(
         {"spec.risk.maxNetNotional": "50000.00000001"},
         "spec.risk.maxNetNotional",

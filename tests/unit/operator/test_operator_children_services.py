@@ -154,6 +154,15 @@ def test_a_simulated_account_trades_on_a_venue_of_its_own_with_a_wallet_of_its_o
     assert (part["simulated_seed"], part["address"], part["key_file"]) == ("uid-of-main", None, None)
 
 
+def test_a_simulated_account_with_an_api_wallet_is_signed_for_with_the_key_in_its_secret() -> None:
+    children = _children(REAL | {"spec.network": "Simulated"})
+    part = _part(children, "main-gateway")
+    assert (part["network"], part["simulated_seed"]) == ("Simulated", None)
+    assert (part["address"], part["key_file"]) == (REAL["spec.address"], "/var/run/perpmaker/key/privateKey")
+    assert _mounted(children, "main-gateway", "/var/run/perpmaker/key")["secretName"] == "main-api-wallet"
+    assert any(child["metadata"]["name"] == "main-venue" for child in children)
+
+
 def test_a_real_account_has_no_venue_and_a_key_that_its_group_may_read() -> None:
     children = _children(REAL)
     part = _part(children, "main-gateway")

@@ -242,6 +242,13 @@ class TradingAccountSpec(ApiModel):
             "apiWallet.secretRef.name, or use network: Simulated",
             holds=lambda s: s.network is Network.SIMULATED or s.api_wallet is not None,
         ),
+        Rule(
+            fields=("address", "apiWallet", "network"),
+            cel="self.network != 'Simulated' || !has(self.apiWallet) || has(self.address)",
+            message="address is required with apiWallet",
+            remedy="give the address that approved the API wallet, or remove apiWallet to have both made",
+            holds=lambda s: s.network is not Network.SIMULATED or s.api_wallet is None or s.address is not None,
+        ),
     )
     CHANGE_RULES: ClassVar[tuple[ChangeRule[TradingAccountSpec], ...]] = (
         ChangeRule(
@@ -264,13 +271,16 @@ class TradingAccountSpec(ApiModel):
         description="Simulated: the built-in exchange, no key and no address needed; Testnet; Mainnet. Immutable."
     )
     address: EthAddress | None = Field(
-        None, description="Address that owns the funds, not the API wallet's. Not needed on Simulated. Immutable."
+        None,
+        description="Address that owns the funds, not the API wallet's. Not needed on Simulated without apiWallet. "
+        "Immutable.",
     )
     account_type: Annotated[AccountType, Field(strict=False)] = Field(
         AccountType.MASTER, description="What `address` is: Master, SubAccount or Vault."
     )
     api_wallet: ApiWallet | None = Field(
-        None, description="The wallet that signs for the account. Not needed on Simulated."
+        None,
+        description="The wallet that signs for the account. Not needed on Simulated, where one is made.",
     )
     risk: AccountRisk = Field(description="Limits over all markets.")
     dead_mans_switch: DeadMansSwitch = Field(

@@ -7,7 +7,6 @@ from typing import Final
 from perpmaker.api.parts import GatewayPart
 from perpmaker.api.v1alpha1 import TradingAccount
 from perpmaker.operator import names
-from perpmaker.operator.children.parts import is_simulated
 from perpmaker.operator.children.pods import Mount, secret_mount
 from perpmaker.operator.children.workloads import child_of, grpc_service
 from perpmaker.operator.interfaces import Manifest
@@ -28,7 +27,7 @@ def gateway(account: TradingAccount, part: GatewayPart, settings: OperatorSettin
 
 def _key(account: TradingAccount) -> tuple[Mount, ...]:
     """The one entry of the wallet's Secret, as a directory: a new key is then seen without a new pod."""
-    if is_simulated(account) or account.spec.api_wallet is None:
+    if account.spec.api_wallet is None:
         return ()
     reference = account.spec.api_wallet.secret_ref
     return (secret_mount(KEY_VOLUME, reference.name, names.KEY_DIR, (reference.key,)),)

@@ -93,9 +93,9 @@ def _credentials(account: TradingAccount, role: Role, settings: OperatorSettings
 
 def _wallet(account: TradingAccount) -> Wallet:
     spec = account.spec
-    if is_simulated(account):
-        return Wallet(simulated_seed=account.metadata.uid)
     if spec.api_wallet is None:
+        if is_simulated(account):
+            return Wallet(simulated_seed=account.metadata.uid)
         raise ValueError(f"TradingAccount {account.metadata.name} has no apiWallet on {spec.network.value}")
     return Wallet(
         address=spec.address,
