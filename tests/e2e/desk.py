@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -15,6 +16,10 @@ from tests.e2e.house import ACCOUNT, START_S, House
 from perpmaker.common.decimals import E8
 
 LOOK_S: Final = 0.2
+_STATUS_AGE_MS: Final = 3_000
+"""Status tells whole seconds, of figures that were a second old."""
+_STATUS_BAND: Final = Decimal("0.006")
+"""A change of up to half a percent is not told."""
 
 
 class Desk:
@@ -150,15 +155,32 @@ class Desk:
         except AssertionError as error:
             raise AssertionError(f"{error}: {told}") from error
 
-    async def status_agrees(self, within_s: float = 60.0) -> None:
-        """Wait until status tells the exchange's position."""
+    async def status_agrees(self, within_s: float = START_S) -> None:
+        """Wait until status tells a position that the exchange had about when status was written."""
+        told = ""
 
         async def agrees() -> bool:
+            nonlocal told
             found = await self._house.api.read("MarketMaker", self._name, self._house.namespace)
             summary = (found.get("status") or {}).get("summary") or {}
-            return Decimal(summary.get("positionBase", "NaN")) == await self.position()
+            shown, as_of = summary.get("positionBase"), summary.get("asOf")
+            if shown is None or as_of is None:
+                return False
+            since_ms = datetime.fromisoformat(as_of).timestamp() * 1000 - _STATUS_AGE_MS
+            held = await self._positions_since(since_ms)
+            told = f"status {shown} at {as_of}, exchange {held}"
+            return any(abs(position - Decimal(shown)) <= abs(position) * _STATUS_BAND for position in held)
 
-        await self._house.until(f"status tells the position in {self.market}", agrees, within_s=within_s)
+        try:
+            await self._house.until(f"status tells the position in {self.market}", agrees, within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {told}") from error
+
+    async def _positions_since(self, since_ms: float) -> list[Decimal]:
+        """What the position was at any time from then on, newest first."""
+        fills = await self._house.venue.fills(self.address)
+        later = [fill for fill in fills if fill["coin"] == self.market and fill["time"] >= since_ms]
+        return [await self.position(), *(Decimal(fill["startPosition"]) for fill in later)]
 
     async def had_one_writer(self) -> None:
         """No two sessions ever had orders at once, no old one wrote late, and nothing there is not ours."""
@@ -170,6 +192,9 @@ class Desk:
         await self.books_agree()
         await self.had_one_writer()
         await self.status_agrees()
+
+    async def _book(self) -> tuple[set[int], Decimal]:
+        return await self.oids(), await self.position()
 
 
 async def desk_of(house: House, name: str) -> Desk:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
+import grpc
 from tests.e2e import helm
 from tests.e2e.api import Api, Json, Refused, condition_of
 from tests.e2e.cluster.cluster import Cluster
@@ -321,7 +322,7 @@ class House:
         async def patient() -> T | None:
             try:
                 return await probe()
-            except (OSError, aiohttp.ClientError, Refused):
+            except (OSError, aiohttp.ClientError, grpc.RpcError, Refused):
                 return None
 
         return await until(what, patient, within_s=within_s)
