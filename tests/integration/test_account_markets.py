@@ -49,8 +49,8 @@ async def test_a_market_comes_and_goes_while_another_is_quoted_without_a_gap(ven
             assert (await account.risk.CloseMarket(closed, timeout=5)).verified_empty
             await account.apply(3, market_limits(BTC))
             assert await account.resting(ETH) == []
+            await vigil.looks_on()
         assert vigil.seen == []
-        assert vigil.looks > 20
         assert await revisions(account) == {3}
 
 

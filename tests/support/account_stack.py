@@ -233,6 +233,15 @@ class Vigil:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
+    async def looks_on(self, times: int = 5) -> None:
+        """Wait until it has looked a few times more."""
+        wanted = self.looks + times
+
+        async def looked() -> bool:
+            return self.looks >= wanted
+
+        await until("the vigil has looked again", looked, within_s=30)
+
     async def _watch(self) -> None:
         truth = self._account._houses["orders"].service
         assert isinstance(truth, OrderState)
