@@ -10,16 +10,20 @@ import http.client
 import os
 import socket
 import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def dial(pid: int, host: str, port: int, timeout_s: float) -> socket.socket:
-    """Connect from inside the network namespace of a process (as the host numbers it). Raises OSError."""
-    outcome: list[socket.socket | OSError] = []
+def within(pid: int, make: Callable[[], Made]) -> Made:
+    """Run something short with the network of a process (as the host numbers it). Raises OSError."""
+    outcome: list[Made | OSError] = []
 
-    def connect() -> None:
+    def run() -> None:
         try:
             namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -28,18 +32,23 @@ def dial(pid: int, host: str, port: int, timeout_s: float) -> socket.socket:
                     raise OSError(number, os.strerror(number))
             finally:
                 os.close(namespace)
-            outcome.append(socket.create_connection((host, port), timeout=timeout_s))
+            outcome.append(make())
         except OSError as error:
             outcome.append(error)
 
     # The namespace is the thread's; the thread ends here and takes it along.
-    thread = threading.Thread(target=connect)
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join()
     (result,) = outcome
     if isinstance(result, OSError):
         raise result
     return result
+
+
+def dial(pid: int, host: str, port: int, timeout_s: float) -> socket.socket:
+    """Connect from inside the network namespace of a process (as the host numbers it). Raises OSError."""
+    return within(pid, lambda: socket.create_connection((host, port), timeout=timeout_s))
 
 
 class NetnsHttp(http.client.HTTPConnection):
