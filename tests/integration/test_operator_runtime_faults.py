@@ -263,6 +263,43 @@ async def test_an_outage_in_mid_teardown_only_delays_it(bench: Bench, server: Fa
         await gone(bench, bench.ref(MARKET_MAKER, "eth"), within_s=30)
 
 
+async def test_a_deletion_that_may_not_read_its_object_tells_people_so(bench: Bench, server: FakeApiServer) -> None:
+    async with operator(bench) as running:
+        await bench.create(objects.maker())
+        await looked_at(running)
+        server.denied.add(("get", "marketmakers"))
+        await bench.delete(bench.ref(MARKET_MAKER, "eth"))
+
+        async def told() -> list[Manifest]:
+            return await bench.events("ReconcileError")
+
+        (event,) = await until("the missing right to be told", told, within_s=5)
+        assert "cannot get resource" in event["message"]
+        server.denied.clear()
+        await gone(bench, bench.ref(MARKET_MAKER, "eth"), within_s=10)
+
+
+async def test_who_may_list_and_not_watch_does_not_list_in_a_loop(bench: Bench, server: FakeApiServer) -> None:
+    async with operator(bench, makers=Scripted(keep_deployment), settings=settings_for(bench, resync_s=0.5)):
+        await bench.create(objects.maker())
+        await child_is_right(bench, 10)
+        server.denied.add(("watch", "pods"))
+        server.drop_watches()
+
+        async def told() -> list[Manifest]:
+            return await bench.events("ReconcileError")
+
+        (event,) = await until("the missing right to be told", told, within_s=5)
+        assert "cannot list and watch pods" in event["message"]
+        server.asked.clear()
+        await asyncio.sleep(3)
+        lists = [one for one in server.asked if one.plural == "pods" and one.verb == "list"]
+        assert len(lists) <= 6, "each try waits longer than the one before"
+        server.denied.clear()
+        await bench.patch(bench.ref(DEPLOYMENT, "eth-quoter"), {"spec": {"replicas": 3}})
+        await child_is_right(bench, 15)
+
+
 async def test_an_operator_can_be_stopped_while_the_server_is_away(bench: Bench, server: FakeApiServer) -> None:
     async with operator(bench) as running:
         await bench.create(objects.maker())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -89,6 +90,9 @@ def kopf_settings(settings: OperatorSettings, priority: int, stop: asyncio.Event
     return told
 
 
+_RETRY: Final = re.compile(r"Request attempt #(\d+) failed; will retry")
+
+
 class _NotOurs(logging.Filter):
     """kopf tells the coming and going of handlers, which our workers tell where it matters."""
 
@@ -97,6 +101,24 @@ class _NotOurs(logging.Filter):
         return not (text.endswith("succeeded.") or "failed temporarily" in text)
 
 
+class _SaidBefore(logging.Filter):
+    """What libraries say although it is no news, or is told better elsewhere."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("kopf"):
+            # Every try of a request that fails is told; after the first it is no news.
+            retry = _RETRY.match(record.getMessage())
+            return retry is None or retry[1] == "1"
+        if record.name == "asyncio":
+            # uvloop's words, with a traceback, for a connection that was given up in its handshake. The request that
+            # wanted it says that the server did not answer.
+            return not record.getMessage().startswith("Fatal error on SSL protocol")
+        return True
+
+
 def quieten() -> None:
-    """Drop what kopf logs about handlers that did what they should."""
+    """Drop what libraries log about handlers that did what they should, and what they say again and again."""
     logging.getLogger("kopf.objects").addFilter(_NotOurs())
+    for handler in logging.getLogger().handlers:
+        # Not on loggers: those below them would not be heard.
+        handler.addFilter(_SaidBefore())

@@ -62,7 +62,8 @@ class Teardown:
                 await self._shop.kube.drop_finalizer(self._ref, self._uid, FINALIZER)
         except Exception as error:  # noqa: BLE001 (whatever breaks here must neither release the object nor stop others)
             RECONCILES.labels(kind, "error").inc()
-            return self._troubles.note(error, body)
+            # What cannot be read from the API server is known from the watches, and somebody has to be told.
+            return self._troubles.note(error, body or self._shop.world.get(self._ref))
         self._troubles.clear()
         RECONCILES.labels(kind, "torn_down" if outcome.done else "step").inc()
         return None if outcome.done else outcome.again_after_s

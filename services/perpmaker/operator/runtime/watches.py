@@ -78,8 +78,8 @@ class Watch:
     async def _list(self) -> None:
         listing = await self._source.list(self._scope.resource, self._scope.namespace, self._labels)
         self._store.replace(self._scope, listing.items, listing.version)
+        # Well is what can be watched: who may list and not watch would list again and again without a pause.
         self._version = listing.version
-        self._recovered()
 
     async def _follow(self, version: str) -> None:
         async for event in self._source.watch(self._scope.resource, self._scope.namespace, version, self._labels):

@@ -122,10 +122,8 @@ class Store:
 
     def denial(self, namespace: str) -> str | None:
         """Why something in a namespace cannot be watched although the API server answers; None when all is well."""
-        for scope, reason in self._denied.items():
-            if scope.namespace in {None, namespace}:
-                return reason
-        return None
+        found = [reason for scope, reason in self._denied.items() if scope.namespace in {None, namespace}]
+        return "; ".join(sorted(found)) or None
 
     def deny(self, scope: Scope, reason: str | None) -> None:
         """Note that a watch is refused, or (None) that it is not any more."""
