@@ -281,6 +281,8 @@ async def test_a_missing_right_is_a_condition_that_names_it_and_no_loop(trader: 
     account = await trader.create_account()
     await trader.settle("told", lambda: trader.condition(account, "Stalled") == ("True", "Forbidden"))
     assert "patch networkpolicies" in trader.find(account, "Stalled")["message"]
+    told = [said.message for said in trader.cluster.events if said.reason == "ReconcileError"]
+    assert len(told) == 1 and "patch networkpolicies" in told[0], "one Event for all the looks that found it missing"
     assert trader.deployment("main-gateway") is not None, "the rest is done"
     assert trader.errors == []
 

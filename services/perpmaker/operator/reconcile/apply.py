@@ -71,10 +71,7 @@ async def ensure(
         try:
             await _one(deps, body, owner, manifest, ref, outcome)
         except KubeError as error:
-            problem = lasting(error)
-            if problem is None:
-                raise
-            outcome.problems.append(problem)
+            _report(deps, body, error, outcome)
     for ref in adoption.surplus(desired, live_children(deps, owner), owner):
         if ref in later:
             continue
@@ -83,12 +80,18 @@ async def ensure(
             await deps.kube.delete(ref, uid=live["metadata"].get("uid") if live is not None else None)
             outcome.changed += 1
         except KubeError as error:
-            problem = lasting(error)
-            if problem is None:
-                raise
-            outcome.problems.append(problem)
+            _report(deps, body, error, outcome)
         deps.ledger.applied.pop(ref, None)
     return outcome
+
+
+def _report(deps: Deps, body: Manifest, error: KubeError, outcome: Outcome) -> None:
+    """Note what only a person can put right, each in an Event of its own; raise what may pass."""
+    problem = lasting(error)
+    if problem is None:
+        raise error
+    outcome.problems.append(problem)
+    deps.tell(body, EventReason.RECONCILE_ERROR, problem.message, warning=True)
 
 
 def lasting(error: KubeError) -> Verdict | None:
