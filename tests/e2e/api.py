@@ -133,7 +133,10 @@ class Api:
     ) -> Json:
         """Merge a change into an object; None removes a field."""
         resource = await self.resource(kind)
-        path = resource.path(namespace, name, subresource)
+        return await self.merge_at(resource.path(namespace, name, subresource), change)
+
+    async def merge_at(self, path: str, change: Json) -> Json:
+        """Merge a change into whatever is at an address."""
         return await self.request("PATCH", path, change, content_type="application/merge-patch+json")
 
     async def delete(self, kind: str, name: str, namespace: str | None = None, grace_s: int | None = None) -> None:

@@ -1,0 +1,70 @@
+"""What the API server was asked for and by whom, from its audit log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tests.e2e.cluster.cluster import Cluster
+
+WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+FORBIDDEN: Final = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that was answered."""
+
+    verb: str
+    group: str
+    resource: str
+    """Plural, with `/sub` for a subresource."""
+    namespace: str
+    name: str
+    code: int
+    at_s: float
+    """Unix time at which it came in."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may have changed something."""
+        return self.verb in WRITES and self.group != "authorization.k8s.io"
+
+    @property
+    def right(self) -> tuple[str, str, str]:
+        """What it needed: verb, group, resource."""
+        return self.verb, self.group, self.resource
+
+
+def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]:
+    """Requests of one user for objects, from a time on. A watch counts when it begins."""
+    found: dict[str, Request] = {}
+    for line in cluster.audit():
+        reference = line.get("objectRef")
+        if line["user"]["username"] != user or reference is None:
+            continue
+        request = _request(line, reference)
+        if request.at_s >= since_s:
+            found[line["auditID"]] = request
+    return list(found.values())
+
+
+def by_verb(asked: Iterable[Request]) -> Counter[str]:
+    """How often each verb was asked for on each resource."""
+    return Counter(f"{request.verb} {request.resource}" for request in asked)
+
+
+def _request(line: dict[str, Any], reference: dict[str, Any]) -> Request:
+    sub = reference.get("subresource")
+    return Request(
+        verb=line["verb"],
+        group=reference.get("apiGroup", ""),
+        resource=f"{reference['resource']}/{sub}" if sub else reference["resource"],
+        namespace=reference.get("namespace", ""),
+        name=reference.get("name", ""),
+        code=(line.get("responseStatus") or {}).get("code", 0),
+        at_s=datetime.fromisoformat(line["requestReceivedTimestamp"]).timestamp(),
+    )
