@@ -112,6 +112,26 @@ async def test_orders_of_a_removed_market_are_cancelled_and_tracked_until_they_a
     assert house.exchange.orders[stays].is_open
 
 
+async def test_orders_of_a_market_that_is_left_alone_stay_whoever_goes_until_it_is_served_again(house: Stack) -> None:
+    await apply(house, 2, MARKET, ETH)
+    btc, eth = await house.quoter(), await house.quoter(ETH)
+    goes, left = await accepted(btc), await accepted(eth)
+    await btc.reaches(goes, "RESTING")
+    await eth.reaches(left, "RESTING")
+    await apply(house, 3, MARKET, ETH, left_alone=(ETH,))
+    await eth.hang_up()
+    await btc.hang_up()
+    house.clock.skip(20_000)
+    await until(lambda: not house.exchange.orders[goes].is_open, "the quoter of BTC stays away")
+    assert house.exchange.orders[left].is_open
+    await apply(house, 4, MARKET, left_alone=(ETH,))
+    house.clock.skip(60_000)
+    await house.ready()
+    assert house.exchange.orders[left].is_open
+    await apply(house, 5, MARKET, ETH)
+    await until(lambda: not house.exchange.orders[left].is_open, "nobody quotes ETH, and it is not left alone any more")
+
+
 async def test_a_market_that_returns_continues_its_ledger_and_its_sessions(house: Stack) -> None:
     await apply(house, 2, MARKET, ETH)
     eth = await house.quoter(ETH)

@@ -323,6 +323,16 @@ async def test_an_outdated_generation_and_a_fixed_field_are_refused(tmp_path: Pa
             assert refused.value.code() is code
 
 
+async def test_a_quoter_that_is_to_leave_its_orders_stops_without_touching_them(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        leaving = quoter.part.model_copy(update={"leave_orders": True})
+        request = pb.ApplyConfigRequest(generation=leaving.generation, part_json=leaving.model_dump_json())
+        await quoter.control.ApplyConfig(request, timeout=3)
+        await quoter.app.stop()
+        assert len(quoter.orders.live) == 4
+
+
 async def test_a_market_the_gateway_does_not_serve_is_said_at_start(tmp_path: Path) -> None:
     async with Peers(tmp_path) as peers:
         peers.gateway.market = "ETH"

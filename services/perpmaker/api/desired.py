@@ -247,11 +247,12 @@ def desired_parts(
     *,
     revisions: Revisions = Revisions(),
     log_level: str | None = None,
+    left_alone: Sequence[str] = (),
 ) -> AccountParts:
     """Parts of all services of one account.
 
     `makers` are the MarketMakers that refer to `account`; `addressing.quoters` must know each of them. `log_level`
-    overrides what the objects say.
+    overrides what the objects say. `left_alone` are markets of makers that were deleted with policy Orphan.
     """
     shared_level = log_level or "info"
     return AccountParts(
@@ -260,6 +261,7 @@ def desired_parts(
             endpoint=_endpoint(addressing.order_state, shared_level),
             account=account.metadata.name,
             markets=tuple(maker.spec.market.symbol for maker in makers),
+            left_alone=tuple(left_alone),
             revision=revisions.order_state,
             redis_url=addressing.order_state_redis_url,
             redis_credentials=addressing.order_state_redis_credentials,

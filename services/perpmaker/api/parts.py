@@ -125,6 +125,8 @@ class OrderStatePart(VersionedPart):
     revision: int = Field(1, ge=1)
     """Grows with every change of this document."""
     markets: ByMarket[str]
+    left_alone: ByMarket[str] = ()
+    """Markets whose orders stay in the book although nobody quotes there: their maker was deleted with policy Orphan."""
     redis_url: str
     redis_credentials: RedisCredentials | None = None
     gateway_target: str
@@ -219,6 +221,8 @@ class QuoterPart(Part):
     generation: int = Field(1, ge=1)
     mode: Literal["Active", "ReduceOnly", "Shadow", "Paused", "Flatten"] = "Active"
     """Flatten, only on the way to deletion: no ladder; reduce-only IOC orders until the position is gone."""
+    leave_orders: bool = False
+    """Only on the way to deletion: stop without taking the orders out of the book."""
     flatten_max_slippage_bps: float = Field(20.0, ge=0)
     """Mode Flatten: worst price accepted, from the mark."""
     gateway_target: str

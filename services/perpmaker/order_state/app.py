@@ -40,7 +40,7 @@ from perpmaker.proto.gateway.v1 import gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2_grpc
 from perpmaker.proto.risk.v1 import risk_pb2, risk_pb2_grpc
 
-HOT_FIELDS: Final = ("markets",)
+HOT_FIELDS: Final = ("markets", "left_alone")
 _STORE_PATIENCE_S: Final = 30.0
 _STORE_RETRY_S: Final = 0.2
 
@@ -57,7 +57,7 @@ class OrderState(Service):
         self._gateway = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._trading = rpc.connect(part.gateway_target, part.endpoint.tls)
         self._risk = rpc.connect(part.risk_target, part.endpoint.tls)
-        self.truth = Truth(part.account, part.markets)
+        self.truth = Truth(part.account, part.markets, part.left_alone)
         self._store = Store(part.redis_url, part.account, part.redis_credentials)
         self._writer = Writer(self.truth, self._store, clock)
         self._reads = Reads(self._gateway)
@@ -107,7 +107,7 @@ class OrderState(Service):
     async def _put_in_force(self, part: OrderStatePart) -> None:
         if not self._servicer.is_replayed:
             raise NotNowError("the journal is being replayed; offer it again when that is done")
-        self._markets.serve(part.markets)
+        self._markets.serve(part.markets, part.left_alone)
 
     async def start(self) -> None:
         """See Service."""

@@ -79,8 +79,8 @@ class Housekeeper:
             self._writer.hold(HELD_DRIFT, True, book.market)
 
     async def pull_unattended(self, book: Book) -> None:
-        """Cancel, once, every order of a market whose quoter stays away."""
-        if self._attendance[book.market].is_given:
+        """Cancel, once, every order of a market whose quoter stays away, unless it is to be left alone."""
+        if self._attendance[book.market].is_given or book.market in self._writer.truth.left_alone:
             return
         due = [order.cloid for order in book.live() if not order.cancel_requested]
         if due:

@@ -1,9 +1,9 @@
 """Markets come and go while everything else goes on.
 
 A market that comes is held until its trading rules are known and its ledger has begun; the gateway may learn of it
-later than we do. One that goes takes no new orders from then on, and its orders are cancelled; it is looked after until
-the last of them is over. So a change of markets needs no consent of the orders, and none of them is ever let out of
-sight.
+later than we do. One that goes takes no new orders from then on, and its orders are cancelled, unless the trader wants
+them left alone; it is looked after until the last of them is over. So a change of markets needs no consent of the
+orders, and none of them is ever let out of sight.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class Markets:
     def _truth(self) -> Truth:
         return self._writer.truth
 
-    def serve(self, markets: Iterable[str]) -> None:
-        """Serve these markets from now on and no others."""
+    def serve(self, markets: Iterable[str], left_alone: Iterable[str] = ()) -> None:
+        """Serve these markets from now on and no others; orders of those `left_alone` are not cancelled for it."""
         before = self._truth.books
+        self._truth.left_alone = frozenset(left_alone)
         self._truth.serve(markets)
         for market in self._truth.configured:
             if market not in before:
@@ -124,6 +125,8 @@ class Markets:
             if market in self._truth.configured:
                 continue
             due = [order.cloid for order in book.live() if order.cloid not in self._cancelled]
+            if due and market in self._truth.left_alone:
+                continue
             if due:
                 self._cancelled.update(due)
                 await self._cancel(market, due, "market removed")

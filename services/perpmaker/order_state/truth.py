@@ -81,9 +81,11 @@ class Book:
 class Truth:
     """One account."""
 
-    def __init__(self, account: str, markets: Iterable[str]) -> None:
+    def __init__(self, account: str, markets: Iterable[str], left_alone: Iterable[str] = ()) -> None:
         self.account = account
         self.configured: tuple[str, ...] = ()
+        self.left_alone = frozenset(left_alone)
+        """Markets whose orders the trader wants left in the book, whoever has gone."""
         self.known: dict[str, Book] = {}
         """Every market ever seen."""
         self.books: Mapping[str, Book] = {}

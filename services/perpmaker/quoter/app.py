@@ -96,15 +96,21 @@ class QuoterApp(service.Service):
 
     async def stop(self) -> None:
         """See Service."""
+        if self._desk.leaves_orders:
+            _log.warning("quoter.orders_left", reason="deletionPolicy Orphan")
+        else:
+            await self._empty_book()
+        await self._runtime.cancel_tasks()
+        for channel in (self._gateway, self._orders, self._risk):
+            await channel.close()
+
+    async def _empty_book(self) -> None:
         self._desk.drain("stop")
         try:
             async with asyncio.timeout(_EMPTY_DEADLINE_S):
                 await self._desk.empty.wait()
         except TimeoutError:
             _log.warning("quoter.stopped_with_orders")
-        await self._runtime.cancel_tasks()
-        for channel in (self._gateway, self._orders, self._risk):
-            await channel.close()
 
     async def _rules(self) -> InstrumentRules:
         stub = ReferenceServiceStub(self._gateway)

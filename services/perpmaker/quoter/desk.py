@@ -90,6 +90,11 @@ class Desk:
         return self._reasons
 
     @property
+    def leaves_orders(self) -> bool:
+        """Whether its orders are to stay in the book when it stops."""
+        return self._part.leave_orders
+
+    @property
     def is_ready(self) -> bool:
         """Whether it may quote; the trader's own choice to pause or to shadow does not count against it."""
         gate = self.decision.gate if self.decision is not None else None

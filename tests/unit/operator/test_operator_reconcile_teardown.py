@@ -112,6 +112,30 @@ async def test_orphan_leaves_orders_alone(trader: Desk) -> None:
     assert not trader.exchange.said("close")
 
 
+async def test_orphan_tells_whoever_would_cancel_before_the_quoter_goes(trader: Desk) -> None:
+    _, maker = await trader.quoting(spec__deletionPolicy="Orphan")
+    quoter, order_state = trader.peers.services["eth-quoter"], trader.peers.services["main-order-state"]
+    assert not quoter.document["leave_orders"]
+    trader.delete(maker)
+    await trader.settle("the pod goes", lambda: trader.deployment("eth-quoter") is None)
+    assert quoter.document["leave_orders"]
+    assert order_state.document["left_alone"] == ["ETH"]
+    await trader.settle("it goes", lambda: trader.is_gone(maker))
+    await trader.settle("the market is let go", lambda: not order_state.document["markets"])
+    await trader.rest()
+    assert order_state.document["left_alone"] == ["ETH"], "remembered when nothing refers to it any more"
+    await trader.create_maker()
+    await trader.settle("it has a maker again", lambda: order_state.document["left_alone"] == [])
+
+
+async def test_orphan_does_not_wait_for_ever_for_an_account_that_is_left_alone_itself(trader: Desk) -> None:
+    account, maker = await trader.quoting(spec__deletionPolicy="Orphan")
+    trader.edit(account, {"metadata.annotations": {"perpmaker.io/reconcile": "disabled"}})
+    trader.delete(maker)
+    await trader.settle("it goes", lambda: trader.is_gone(maker))
+    assert trader.peers.services["main-order-state"].document["left_alone"] == []
+
+
 async def test_force_needs_the_uid(trader: Desk) -> None:
     _, maker = await trader.quoting()
     trader.exchange.stuck_orders["ETH"] = 1

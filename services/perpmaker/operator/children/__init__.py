@@ -37,13 +37,19 @@ __all__ = [
 
 
 def account_children(
-    account: TradingAccount, makers: Sequence[MarketMaker], settings: OperatorSettings, revisions: Revisions
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    settings: OperatorSettings,
+    revisions: Revisions,
+    left_alone: Sequence[str] = (),
 ) -> tuple[Manifest, ...]:
     """Every child of an account: exchange (Simulated) and store (Managed) first, then the services.
 
-    `makers` are the account's accepted makers; their markets and limits are in the documents.
+    `makers` are the account's accepted makers; their markets and limits are in the documents. `left_alone` are markets
+    whose orders stay in the book although their maker was deleted.
     """
-    wanted = desired_parts(account, makers, parts.addressing(account, makers, settings), revisions=revisions)
+    at = parts.addressing(account, makers, settings)
+    wanted = desired_parts(account, makers, at, revisions=revisions, left_alone=left_alone)
     return (
         *(venue(account, settings) if parts.is_simulated(account) else ()),
         *(store(account, settings) if parts.has_managed_store(account) else ()),
@@ -62,15 +68,25 @@ def maker_children(
 
 
 def documents(
-    account: TradingAccount, makers: Sequence[MarketMaker], settings: OperatorSettings, revisions: Revisions
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    settings: OperatorSettings,
+    revisions: Revisions,
+    left_alone: Sequence[str] = (),
 ) -> Mapping[Role, str]:
     """The documents of the account's services, exactly as in their ConfigMaps, to be sent by ApplyConfig."""
-    wanted = parts.account_parts(account, makers, settings, revisions)
+    wanted = parts.account_parts(account, makers, settings, revisions, left_alone)
     return {role: parts.document(part) for role, part in wanted.items()}
 
 
 def quoter_document(
-    maker: MarketMaker, account: TradingAccount, settings: OperatorSettings, *, flatten: bool = False
+    maker: MarketMaker,
+    account: TradingAccount,
+    settings: OperatorSettings,
+    *,
+    flatten: bool = False,
+    leave_orders: bool = False,
 ) -> str:
-    """The document of one quoter, exactly as in its ConfigMap; `flatten` makes it close the position and no more."""
-    return parts.document(parts.quoter_part(maker, account, settings, flatten=flatten))
+    """The document of one quoter, exactly as in its ConfigMap; `flatten` makes it close the position and no more,
+    `leave_orders` makes it stop without emptying the book."""
+    return parts.document(parts.quoter_part(maker, account, settings, flatten=flatten, leave_orders=leave_orders))

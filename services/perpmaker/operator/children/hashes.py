@@ -24,10 +24,18 @@ HOT_FIELDS: Final[Mapping[Role, frozenset[str]]] = {
             "dead_mans_switch",
         }
     ),
-    Role.ORDER_STATE: frozenset({"revision", "markets"}),
+    Role.ORDER_STATE: frozenset({"revision", "markets", "left_alone"}),
     Role.RISK: frozenset({"revision", "limits", "markets"}),
     Role.QUOTER: frozenset(
-        {"generation", "mode", "flatten_max_slippage_bps", "quoting", "inventory", "max_market_data_age_ms"}
+        {
+            "generation",
+            "mode",
+            "leave_orders",
+            "flatten_max_slippage_bps",
+            "quoting",
+            "inventory",
+            "max_market_data_age_ms",
+        }
     ),
 }
 """Fields of each part that its service takes over while it runs; every other field needs a restart."""

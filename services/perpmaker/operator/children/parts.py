@@ -134,20 +134,32 @@ def addressing(account: TradingAccount, makers: Sequence[MarketMaker], settings:
 
 
 def account_parts(
-    account: TradingAccount, makers: Sequence[MarketMaker], settings: OperatorSettings, revisions: Revisions
+    account: TradingAccount,
+    makers: Sequence[MarketMaker],
+    settings: OperatorSettings,
+    revisions: Revisions,
+    left_alone: Sequence[str] = (),
 ) -> Mapping[Role, Part]:
-    """The parts of the account's three services. `makers` are those that its markets come from."""
-    parts = desired_parts(account, makers, addressing(account, makers, settings), revisions=revisions)
+    """The parts of the account's three services. `makers` are those that its markets come from, `left_alone` markets
+    whose orders are to stay without one."""
+    at = addressing(account, makers, settings)
+    parts = desired_parts(account, makers, at, revisions=revisions, left_alone=left_alone)
     return {Role.GATEWAY: parts.gateway, Role.ORDER_STATE: parts.order_state, Role.RISK: parts.risk}
 
 
 def quoter_part(
-    maker: MarketMaker, account: TradingAccount, settings: OperatorSettings, *, flatten: bool = False
+    maker: MarketMaker,
+    account: TradingAccount,
+    settings: OperatorSettings,
+    *,
+    flatten: bool = False,
+    leave_orders: bool = False,
 ) -> QuoterPart:
-    """The part of one quoter; with `flatten` its mode is to close the position, on the way to deletion."""
+    """The part of one quoter. On the way to deletion: `flatten` to close the position, `leave_orders` to stop without
+    taking the orders out of the book."""
     parts = desired_parts(account, (maker,), addressing(account, (maker,), settings))
     part = parts.quoters[maker.metadata.name]
-    return part.model_copy(update={"mode": "Flatten"}) if flatten else part
+    return part.model_copy(update={"leave_orders": leave_orders, "mode": "Flatten" if flatten else part.mode})
 
 
 def as_json(part: Part) -> dict[str, Any]:

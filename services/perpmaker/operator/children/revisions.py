@@ -44,9 +44,10 @@ def next_revisions(
     live: Mapping[Role, Manifest | None],
     now_ms: int,
     applied: Mapping[Role, int] | None = None,
+    left_alone: Sequence[str] = (),
 ) -> Revisions:
     """Revisions of the documents of an account's three services; `live` and `applied` as in `next_revision`."""
-    parts = account_parts(account, makers, settings, Revisions())
+    parts = account_parts(account, makers, settings, Revisions(), left_alone)
     numbers = {
         role: next_revision(part, live.get(role), now_ms=now_ms, applied=(applied or {}).get(role, 0))
         for role, part in parts.items()

@@ -136,6 +136,7 @@ class AccountReconciler:
             view = deps.observer.account(ref)
             offered, proven = self._markets(ref, makers, view)
             live = self._live_documents(ref)
+            left = fleet.left_alone(deps.world, ref, makers)
             revisions = build.next_revisions(
                 account,
                 offered,
@@ -143,9 +144,11 @@ class AccountReconciler:
                 live=live,
                 now_ms=deps.clock.now_ms(),
                 applied=_applied(view),
+                left_alone=left,
             )
-            desired = build.account_children(account, offered, deps.settings, revisions)
-            refused = await self._push(body, ref, account, offered, revisions, desired, work)
+            desired = build.account_children(account, offered, deps.settings, revisions, left)
+            texts = build.documents(account, offered, deps.settings, revisions, left)
+            refused = await self._push(body, ref, texts, offered, revisions, desired, work)
             if not refused:
                 break
             for symbol, text in refused.items():
@@ -163,8 +166,9 @@ class AccountReconciler:
                 live=self._live_documents(ref),
                 now_ms=deps.clock.now_ms(),
                 applied=_applied(deps.observer.account(ref)),
+                left_alone=left,
             )
-            desired = build.account_children(account, written, deps.settings, revisions)
+            desired = build.account_children(account, written, deps.settings, revisions, left)
         await self._apply(body, ref, account, desired, work)
 
     def _markets(
@@ -198,7 +202,7 @@ class AccountReconciler:
         self,
         body: Manifest,
         ref: Ref,
-        account: TradingAccount,
+        texts: Mapping[Role, str],
         makers: Sequence[MarketMaker],
         revisions: Revisions,
         desired: Sequence[Manifest],
@@ -206,7 +210,6 @@ class AccountReconciler:
     ) -> dict[str, str]:
         """Offer the documents to the services that run; symbols that were refused, with the gateway's words."""
         deps, view = self._deps, self._deps.observer.account(ref)
-        texts = build.documents(account, makers, deps.settings, revisions)
         wanted = {Role.GATEWAY: revisions.gateway, Role.ORDER_STATE: revisions.order_state, Role.RISK: revisions.risk}
         applied = _applied(view)
         changed = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perpmaker.api.v1alpha1 import MarketMaker
-from perpmaker.api.v1alpha1.shared import TeardownStep
+from perpmaker.api.v1alpha1.shared import DeletionPolicy, TeardownStep
 from perpmaker.operator import acceptance, names
 from perpmaker.operator.acceptance import Claim
 from perpmaker.operator.children.objects import stamped
@@ -58,6 +58,31 @@ class Assessed:
 def makers_of(world: World, namespace: str, account: str) -> list[Manifest]:
     """MarketMakers that refer to an account, oldest first."""
     return [body for body in world.list(kinds.MARKET_MAKER, namespace) if acceptance.market_of(body)[0] == account]
+
+
+def left_alone(world: World, account: Ref, makers: Sequence[Manifest]) -> tuple[str, ...]:
+    """Markets whose orders stay in the book without a maker: of those that go with policy Orphan, and, as the account's
+    own document remembers, of those that have gone so. A maker that is there again looks after its market itself."""
+    going = {
+        acceptance.market_of(body)[1]
+        for body in makers
+        if "deletionTimestamp" in body["metadata"]
+        and (body.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.ORPHAN.value
+    }
+    staying = {acceptance.market_of(body)[1] for body in makers if "deletionTimestamp" not in body["metadata"]}
+    return tuple(sorted((going | told_to_leave(world, account)) - staying))
+
+
+def told_to_leave(world: World, account: Ref) -> frozenset[str]:
+    """Markets that order-state has been told to leave alone."""
+    name = names.config_map(account.name, Role.ORDER_STATE)
+    config = world.get(Ref(kinds.CONFIG_MAP, account.namespace, name))
+    try:
+        document = json.loads(((config or {}).get("data") or {}).get(names.PART_FILE, ""))
+    except ValueError:
+        return frozenset()
+    listed = document.get("left_alone") if isinstance(document, dict) else None
+    return frozenset(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else frozenset()
 
 
 def claims_on(makers: Sequence[Manifest], symbol: str) -> list[Claim]:

@@ -191,6 +191,8 @@ class MakerTeardown:
             return
         leaves_orders = case.policy is DeletionPolicy.ORPHAN or not case.may_have_orders
         match step:
+            case Step.DRAINING if case.may_have_orders and case.policy is DeletionPolicy.ORPHAN:
+                await self._leave_orders(case, known, workload)
             case Step.DRAINING if not leaves_orders:
                 await self._quiet_quoter(case, known, workload)
                 await self._close(case, known)
@@ -215,10 +217,22 @@ class MakerTeardown:
             answer = await self._deps.commands.drain(case.quoter, case.uid)
             known.drained = not isinstance(answer, Unreachable)
 
+    async def _leave_orders(self, case: _Case, known: Progress, workload: Workload) -> None:
+        """Tell the quoter to stop without emptying the book; order-state is told by the account's reconciler."""
+        if not known.drained:
+            known.drained = not workload.is_running or await self._set_on_the_way_out(case, leave_orders=True)
+        if case.symbol not in fleet.told_to_leave(self._deps.world, case.account):
+            self._deps.waker.wake(case.account, "orphan")
+
     async def _set_flatten(self, case: _Case) -> bool:
+        return await self._set_on_the_way_out(case, flatten=True)
+
+    async def _set_on_the_way_out(self, case: _Case, *, flatten: bool = False, leave_orders: bool = False) -> bool:
         if case.parsed is None or case.parsed_account is None:
             return False
-        text = build.quoter_document(case.parsed, case.parsed_account, self._deps.settings, flatten=True)
+        text = build.quoter_document(
+            case.parsed, case.parsed_account, self._deps.settings, flatten=flatten, leave_orders=leave_orders
+        )
         answer = await self._deps.commands.apply_quoter(case.quoter, case.parsed.metadata.generation, text)
         return isinstance(answer, Applied)
 
@@ -349,6 +363,7 @@ class MakerTeardown:
             step_age_s=now_s - known.step_since_s,
             age_s=times.age_s(started_at, deps.clock.now_ms()),
             flatten_timeout_s=case.flatten_timeout_s,
+            is_left_alone=known.drained and case.symbol in fleet.told_to_leave(deps.world, case.account),
         )
 
     def _tell(self, case: _Case, note: Note) -> None:

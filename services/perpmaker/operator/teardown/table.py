@@ -3,7 +3,7 @@
 The order of steps protects one promise: the object is not released while an order of ours may live, unless the trader
 said so (Orphan), a person forced it, or nobody is left who could cancel and ten minutes have passed.
 
-    Draining           risk closes the market: nothing new is placed
+    Draining           risk closes the market: nothing new is placed; Orphan: everybody is told to leave orders
     CancellingOrders   two snapshots of the exchange, two seconds apart, show no order of ours
     Flattening         policy Flatten: the market is opened for a quoter that closes the position, then closed again
     DeletingWorkload   the quoter's Deployment and pod go
@@ -77,6 +77,8 @@ class Seen:
     step_age_s: float
     age_s: float
     flatten_timeout_s: float
+    is_left_alone: bool = True
+    """Everybody who would take orders out of a market without a maker has been told not to."""
 
     @property
     def is_hopeless(self) -> bool:
@@ -127,7 +129,12 @@ TABLE: Final[Mapping[Step, tuple[Row, ...]]] = {
     Step.DRAINING: (
         _FORCED,
         Row(lambda seen: not seen.may_have_orders, Step.DELETING_WORKLOAD),
-        Row(lambda seen: seen.is_orphan, Step.DELETING_WORKLOAD, Note.ORPHANED),
+        Row(
+            lambda seen: seen.is_orphan and (seen.is_left_alone or seen.step_age_s >= DRAINING_S),
+            Step.DELETING_WORKLOAD,
+            Note.ORPHANED,
+        ),
+        Row(lambda seen: seen.is_orphan, Step.DRAINING),
         Row(lambda seen: seen.is_closed, Step.CANCELLING_ORDERS),
         Row(lambda seen: seen.step_age_s >= DRAINING_S, Step.CANCELLING_ORDERS),
     ),
