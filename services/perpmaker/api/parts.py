@@ -126,7 +126,7 @@ class OrderStatePart(VersionedPart):
     """Grows with every change of this document."""
     markets: ByMarket[str]
     left_alone: ByMarket[str] = ()
-    """Markets whose orders stay in the book although nobody quotes there: their maker was deleted with policy Orphan."""
+    """Markets whose orders stay in the book though nobody quotes there: their maker was deleted with policy Orphan."""
     redis_url: str
     redis_credentials: RedisCredentials | None = None
     gateway_target: str
