@@ -119,6 +119,13 @@ def test_a_service_that_may_not_trade_is_unready_and_never_restarted_for_it() ->
         assert _part(children, name)["endpoint"]["health_listen"] == "0.0.0.0:50052"
 
 
+def test_a_process_that_hangs_is_not_waited_for_like_one_that_drains() -> None:
+    children = _children()
+    for name in ROLES:
+        grace_s = templates(children)[name]["spec"]["terminationGracePeriodSeconds"]
+        assert _container(children, name)["livenessProbe"]["terminationGracePeriodSeconds"] == 5 < grace_s
+
+
 def test_whoever_is_needed_for_the_cancels_of_others_has_longer_to_stop() -> None:
     found = templates(_children())
     grace = {name: template["spec"]["terminationGracePeriodSeconds"] for name, template in found.items()}

@@ -19,6 +19,9 @@ from perpmaker.operator.settings import OperatorSettings
 USER_ID: Final = 65532
 OWNER_AND_GROUP_MAY_READ: Final = 0o440
 
+HUNG_GRACE_S: Final = 5
+"""Time to stop for a process whose loop does not turn: it will not drain, so waiting only keeps its successor away."""
+
 _TMP_SIZE: Final = "64Mi"
 
 DEFAULT_RESOURCES: Final[Mapping[Role, Mapping[str, Mapping[str, str]]]] = {
@@ -195,7 +198,13 @@ def grpc_probes() -> dict[str, Any]:
     alive = {"port": names.HEALTH_PORT, "service": "liveness"}
     return {
         "startupProbe": {"grpc": dict(alive), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 30},
-        "livenessProbe": {"grpc": dict(alive), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
+        "livenessProbe": {
+            "grpc": dict(alive),
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+            "terminationGracePeriodSeconds": HUNG_GRACE_S,
+        },
         "readinessProbe": {
             "grpc": {"port": names.HEALTH_PORT},
             "periodSeconds": 2,
