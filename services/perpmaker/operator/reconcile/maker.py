@@ -66,8 +66,12 @@ class _Work:
         if verdict is None:
             return
         self.pending = self.pending or verdict
-        if again_s is not None:
-            self.again_s = min(self.again_s or again_s, again_s)
+        self.look_again(again_s)
+
+    def look_again(self, after_s: float | None) -> None:
+        """Look again in this time, if no earlier look is wanted; None leaves it to the resync."""
+        if after_s is not None:
+            self.again_s = min(self.again_s or after_s, after_s)
 
 
 class MakerReconciler:
@@ -214,9 +218,8 @@ class MakerReconciler:
         if not slot.take(found.ref, 0 if runs.spec.mode in _RISKLESS else 1):
             work.wait_for(Verdict(Reason.WAITING, "another market's quoter is being replaced"))
             return [kinds.ref_of(wanted)]
-        self._deps.tell(
-            found.body, EventReason.ROLLOUT_STARTED, "the quoter's pod is replaced; its orders are cancelled"
-        )
+        text = f"generation {runs.metadata.generation}: the quoter's pod is replaced; its orders are cancelled"
+        self._deps.tell(found.body, EventReason.ROLLOUT_STARTED, text)
         return []
 
     def _finish_rollout(self, found: Assessed, work: _Work) -> None:
@@ -292,6 +295,8 @@ class MakerReconciler:
             ),
             "killSwitch": kill_switch.mirror(view.risk, found.symbol, before.get("killSwitch") or {}),
         }
+        due_s = documents.summary_due_s(status["summary"], now_ms=now_ms, every_s=deps.settings.summary_seconds)
+        work.look_again(due_s)
         await publish(deps, body, {key: value for key, value in status.items() if value not in (None, {})})
 
 
