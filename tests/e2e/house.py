@@ -49,7 +49,7 @@ class Installation:
     namespace: str
     values: dict[str, Any] = field(default_factory=dict)
     certificates: Path | None = None
-    """Folder with one folder for each certificate, `perpmaker-cli-tls` among them; None without TLS."""
+    """Folder with one folder for each certificate, `<account>-cli-tls` among them; None without TLS."""
 
     def upgrade(self, **values: Any) -> None:
         """Change values of the release."""

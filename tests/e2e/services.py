@@ -24,10 +24,14 @@ from perpmaker.proto.orderstate.v1.orderstate_pb2_grpc import OrdersServiceStub
 from perpmaker.proto.risk.v1 import risk_pb2 as risk_pb
 from perpmaker.proto.risk.v1.risk_pb2_grpc import RiskServiceStub
 
-PERSON: Final = "perpmaker-cli-tls"
 OPERATOR: Final = "perpmaker-operator-tls"
 _DIAL_S: Final = 3.0
 _EMPTYING_S: Final = 15.0
+
+
+def person(account: str) -> str:
+    """Name of the certificate for people of an account."""
+    return f"{account}-cli-tls"
 
 
 class Services:
@@ -55,18 +59,18 @@ class Services:
 
     async def risk(self) -> risk_pb.GetStateResponse:
         """What risk sees and allows."""
-        async with self._channel("risk", PERSON) as channel:
+        async with self._channel("risk", person(self._account)) as channel:
             return await RiskServiceStub(channel).GetState(risk_pb.GetStateRequest(), timeout=rpc.READ_DEADLINE_S)
 
     async def trip(self, reason: str, market: str = "") -> risk_pb.TripResponse:
         """Fire the kill switch as a person; of the account when no market is named."""
-        async with self._channel("risk", PERSON) as channel:
+        async with self._channel("risk", person(self._account)) as channel:
             request = risk_pb.TripRequest(market=market, reason=reason)
             return await RiskServiceStub(channel).Trip(request, timeout=_EMPTYING_S)
 
     async def rearm(self, trip_id: str) -> risk_pb.RearmResponse:
         """Acknowledge a trip as a person."""
-        async with self._channel("risk", PERSON) as channel:
+        async with self._channel("risk", person(self._account)) as channel:
             request = risk_pb.RearmRequest(trip_id=trip_id)
             return await RiskServiceStub(channel).Rearm(request, timeout=rpc.READ_DEADLINE_S)
 
@@ -74,7 +78,7 @@ class Services:
     async def _channel(self, role: str, who: str) -> AsyncIterator[aio.Channel]:
         child = f"{self._account}-{role}"
         pid = await asyncio.to_thread(self._pid, child)
-        async with _forwarded(pid) as target, rpc.connect(target, self._tls(who), server_name=child) as channel:
+        async with forwarded(pid) as target, rpc.connect(target, self._tls(who), server_name=child) as channel:
             yield channel
 
     def _tls(self, who: str) -> Tls | None:
@@ -85,12 +89,12 @@ class Services:
 
 
 @asynccontextmanager
-async def _forwarded(pid: int) -> AsyncIterator[str]:
-    """An address here whose connections end at the pod's own loopback."""
+async def forwarded(pid: int, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """An address here whose connections go on from the pod of a process: to its own loopback, or to another pod."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            inside = await asyncio.to_thread(dial, pid, "127.0.0.1", GRPC_PORT, _DIAL_S)
+            inside = await asyncio.to_thread(dial, pid, host, GRPC_PORT, _DIAL_S)
         except OSError:
             writer.close()
             return
@@ -99,8 +103,8 @@ async def _forwarded(pid: int) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
+        here, port = server.sockets[0].getsockname()
+        yield f"{here}:{port}"
     finally:
         server.close()
 

@@ -100,7 +100,8 @@ def _wanted(
         for owner, role in owners
     ]
     wanted.append(("perpmaker-operator-tls", operator_namespace, Identity(Peer.OPERATOR), ()))
-    wanted.append(("perpmaker-cli-tls", namespace, Identity(Peer.CLI, namespace, account), ()))
+    # By account: another account of the namespace has people of its own.
+    wanted.append((f"{account}-cli-tls", namespace, Identity(Peer.CLI, namespace, account), ()))
     return wanted
 
 

@@ -62,8 +62,16 @@ def test_every_child_gets_its_name_and_the_names_it_is_reached_by(tmp_path: Path
 def test_the_operator_and_people_get_certificates_too(tmp_path: Path) -> None:
     out = made(tmp_path)
     assert load(tls_of(out / "perpmaker-operator-tls")).identity.uri == "spiffe://perpmaker.io/operator"
-    person = load(tls_of(out / "perpmaker-cli-tls")).identity.uri
+    person = load(tls_of(out / "main-cli-tls")).identity.uri
     assert person == "spiffe://perpmaker.io/ns/trading/account/main/cli"
+
+
+def test_a_second_account_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    out = made(tmp_path)
+    of_first = {file: file.read_bytes() for file in out.glob("main-*/tls.crt")}
+    assert run(*(word if word != "main" else "second" for word in MAKE), "--out", out).exit_code == 0
+    assert {file: file.read_bytes() for file in of_first} == of_first
+    assert load(tls_of(out / "second-cli-tls")).identity.account == "second"
 
 
 def test_keys_can_be_read_by_their_owner_only(tmp_path: Path) -> None:
@@ -93,7 +101,7 @@ def test_half_an_authority_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_manifests_hold_the_files_as_tls_secrets(tmp_path: Path) -> None:
     out = made(tmp_path, "--manifests", "--operator-namespace", "ops")
     secrets = {s["metadata"]["name"]: s for s in yaml.safe_load_all((out / "secrets.yaml").read_text())}
-    assert set(secrets) == {f"{child}-tls" for child in CHILDREN} | {"perpmaker-operator-tls", "perpmaker-cli-tls"}
+    assert set(secrets) == {f"{child}-tls" for child in CHILDREN} | {"perpmaker-operator-tls", "main-cli-tls"}
     for name, secret in secrets.items():
         assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/tls")
         assert secret["metadata"]["namespace"] == ("ops" if "operator" in name else "trading")
@@ -142,7 +150,7 @@ def said(result: Result) -> str:
 
 
 def test_a_person_with_a_certificate_is_answered_behind_a_forwarded_port(secure: str, out: Path) -> None:
-    me = out / "perpmaker-cli-tls"
+    me = out / "main-cli-tls"
     result = run("status", "--risk", secure, "--tls-dir", me, "--tls-name", "main-risk")
     assert result.exit_code == 0, result.output
     by_environment = {"PERPMAKER_TLS_DIR": str(me), "PERPMAKER_TLS_NAME": "main-risk"}
@@ -150,7 +158,7 @@ def test_a_person_with_a_certificate_is_answered_behind_a_forwarded_port(secure:
 
 
 def test_a_certificate_for_another_name_says_how_to_name_it(secure: str, out: Path) -> None:
-    result = run("status", "--risk", secure, "--tls-dir", out / "perpmaker-cli-tls")
+    result = run("status", "--risk", secure, "--tls-dir", out / "main-cli-tls")
     assert result.exit_code == 1
     assert "is for another name; if the port is forwarded" in said(result)
     assert "--tls-name main-risk" in said(result)
@@ -163,20 +171,20 @@ def test_asking_in_plaintext_where_tls_is_needed_says_so(secure: str) -> None:
 
 
 def test_asking_over_tls_where_plaintext_is_spoken_says_so(plain: str, out: Path) -> None:
-    result = run("status", "--risk", plain, "--tls-dir", out / "perpmaker-cli-tls", "--tls-name", "main-risk")
+    result = run("status", "--risk", plain, "--tls-dir", out / "main-cli-tls", "--tls-name", "main-risk")
     assert result.exit_code == 1
     assert f"{plain} speaks plaintext; leave out --tls-dir" in said(result)
 
 
 def test_another_authority_is_named(secure: str, tmp_path: Path) -> None:
     other = made(tmp_path / "other")
-    result = run("status", "--risk", secure, "--tls-dir", other / "perpmaker-cli-tls", "--tls-name", "main-risk")
+    result = run("status", "--risk", secure, "--tls-dir", other / "main-cli-tls", "--tls-name", "main-risk")
     assert result.exit_code == 1
     assert "is not signed by the authority in ca.crt" in said(result)
 
 
 def test_a_certificate_that_the_service_does_not_accept_is_named(secure: str, out: Path, tmp_path: Path) -> None:
-    me = made(tmp_path / "other") / "perpmaker-cli-tls"
+    me = made(tmp_path / "other") / "main-cli-tls"
     (me / "ca.crt").write_bytes((out / "ca" / "ca.crt").read_bytes())
     result = run("status", "--risk", secure, "--tls-dir", me, "--tls-name", "main-risk")
     assert result.exit_code == 1
