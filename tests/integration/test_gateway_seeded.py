@@ -73,13 +73,17 @@ async def test_it_waits_for_the_exchange_and_ends_with_code_one_when_another_has
             async def is_waiting() -> bool:
                 return b"preflight.waiting_for_exchange" in process.said
 
+            async def status() -> pb.GetStatusResponse:
+                return await stubs.ReferenceServiceStub(channel).GetStatus(pb.GetStatusRequest())
+
             async def is_ready() -> bool:
-                status = await stubs.ReferenceServiceStub(channel).GetStatus(pb.GetStatusRequest())
-                return bool(status.ready)
+                return bool((await status()).ready)
 
             await until("it waits", is_waiting, within_s=20)
+            assert not (await status()).signer_confirmed, "nobody but the exchange can say so"
             async with running(port=port):
                 await until("it is ready", is_ready, within_s=20)
+                assert (await status()).signer_confirmed
             async with running(port=port) as anew:
                 async with asyncio.timeout(30):
                     assert await process.exited() == 1

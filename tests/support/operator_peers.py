@@ -109,6 +109,7 @@ class ScriptedGateway(_Configured, gateway_pb2_grpc.ReferenceServiceServicer):
             signer_address=self.signer,
             account_address="0x" + "22" * 20,
             exchange_connected=self.ready,
+            signer_confirmed=self.ready,
             applied_revision=self.revision,
             dead_man_deadline_ms=1,
             dead_man_firings_left=9,

@@ -102,6 +102,7 @@ class Gateway(Service):
         self._exchange_clock = ExchangeClock(self._clock)
         self._identity = open_wallet(part)
         self._signer_valid_until_ms = 0
+        self._signer_confirmed = False
         self._desk = self._open_desk()
         self._rest = Rest(part.api_url, self._budgets, self._clock)
         self._membership = Membership(self._identity, self._rest) if self._identity.master is not None else None
@@ -233,6 +234,7 @@ class Gateway(Service):
             await sign_up.sign_up(self._identity, self._rest, self._clock)
             self._account_hub.account_since_ms = await sign_up.known_since_ms(self._identity, self._rest)
         await preflight.check_signer(self._identity, self._part.expected_signer, self._rest)
+        self._signer_confirmed = True
         await preflight.patiently(self._read_validity)
         rules = await preflight.load_instruments(self._part.markets, self._reads)
         self._desk.nonces = Nonces(self._clock, await self._highest_nonce())
@@ -359,6 +361,7 @@ class Gateway(Service):
             account_address=self._identity.address,
             exchange_connected=self._account_stream.is_complete and self._market_stream.is_complete,
             signer_valid_until_ms=self._signer_valid_until_ms,
+            signer_confirmed=self._signer_confirmed,
             key_refusal=self._key_watch.refusal if self._key_watch is not None else "",
             rate_limit_used_ppm=round(self._budgets.share_used(self._clock.monotonic_s()) * 1_000_000),
             address_budget_left=self._budgets.address.left,

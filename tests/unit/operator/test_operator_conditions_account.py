@@ -26,8 +26,8 @@ from perpmaker.operator.observe.values import (
 NOW_MS = 1_760_000_000_000
 GATEWAY = GatewayFacts(
     is_ready=True, reason="", applied_revision=1, account_address="0xaa", signer_address="0xbb", key_refusal="",
-    signer_valid_until_ms=0, exchange_connected=True, dead_man_deadline_ms=NOW_MS + 30_000, dead_man_refusal="",
-    dead_man_firings_left=10, rate_limit_used_ppm=0,
+    signer_valid_until_ms=0, signer_confirmed=True, exchange_connected=True, dead_man_deadline_ms=NOW_MS + 30_000,
+    dead_man_refusal="", dead_man_firings_left=10, rate_limit_used_ppm=0,
 )  # fmt: skip
 ORDERS = OrderStateFacts(is_ready=True, applied_revision=1, markets={})
 RISK = RiskFacts(
@@ -80,6 +80,7 @@ def gateway(**changes: Any) -> dict[str, Any]:
         (ConditionType.CREDENTIALS_VALID, gateway(key_refusal="another is expected"), ("False", "AddressMismatch")),
         (ConditionType.CREDENTIALS_VALID, gateway(key_refusal="no agent"), ("False", "KeyRefused")),
         (ConditionType.CREDENTIALS_VALID, gateway(signer_valid_until_ms=NOW_MS - 1), ("False", "Expired")),
+        (ConditionType.CREDENTIALS_VALID, gateway(signer_confirmed=False), ("Unknown", "Unknown")),
         (ConditionType.CREDENTIALS_VALID, {"view": replace(VIEW, gateway=SILENT)}, ("Unknown", "Unknown")),
         (ConditionType.EXCHANGE_CONNECTED, {}, ("True", "Connected")),
         (ConditionType.EXCHANGE_CONNECTED, gateway(exchange_connected=False), ("False", "Disconnected")),

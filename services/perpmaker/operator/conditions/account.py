@@ -135,6 +135,8 @@ def _credentials(seen: AccountObserved) -> Finding:
         return false(type_, Reason.EXPIRED, "the exchange's approval of the API wallet has ended; approve a new one")
     if not facts.signer_address:
         return unknown(type_, Reason.UNKNOWN, "the gateway has no signer yet")
+    if not facts.signer_confirmed:
+        return unknown(type_, Reason.UNKNOWN, "the exchange has not said yet whether the signer may trade")
     return true(type_, Reason.VALID, "the exchange knows the signer as an API wallet of the account")
 
 

@@ -332,6 +332,7 @@ def _gateway_news(answer: GatewayAnswer) -> object:
         answer.signer_address,
         answer.key_refusal,
         answer.signer_valid_until_ms,
+        answer.signer_confirmed,
         answer.exchange_connected,
         answer.dead_man_deadline_ms > 0,
         answer.dead_man_refusal,

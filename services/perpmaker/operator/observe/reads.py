@@ -89,6 +89,7 @@ async def read_gateway(channel: aio.Channel) -> GatewayAnswer:
         signer_address=answer.signer_address,
         key_refusal=answer.key_refusal,
         signer_valid_until_ms=answer.signer_valid_until_ms,
+        signer_confirmed=answer.signer_confirmed,
         exchange_connected=answer.exchange_connected,
         dead_man_deadline_ms=answer.dead_man_deadline_ms,
         dead_man_refusal=answer.dead_man_refusal,

@@ -61,6 +61,8 @@ class GatewayFacts:
     key_refusal: str
     """Why the key in the mounted file is not used; empty when it is."""
     signer_valid_until_ms: int
+    signer_confirmed: bool
+    """The exchange has said since the gateway's start that the signer may trade for the account."""
     exchange_connected: bool
     dead_man_deadline_ms: int
     """0 when the switch is not armed."""

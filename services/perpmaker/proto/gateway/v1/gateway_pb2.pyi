@@ -1912,6 +1912,7 @@ class GetStatusResponse(_message.Message):
     KEY_REFUSAL_FIELD_NUMBER: _builtins.int
     SIGNER_VALID_UNTIL_MS_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_USED_PPM_FIELD_NUMBER: _builtins.int
+    SIGNER_CONFIRMED_FIELD_NUMBER: _builtins.int
     ready: _builtins.bool
     """Placements are possible."""
     reason: _builtins.str
@@ -1944,6 +1945,8 @@ class GetStatusResponse(_message.Message):
     """When the exchange's approval of the signer ends, ms; 0 when it does not say."""
     rate_limit_used_ppm: _builtins.int
     """Share of the request budgets in use, parts per million."""
+    signer_confirmed: _builtins.bool
+    """The exchange has said since the start that the signer may trade for the account."""
     @_builtins.property
     def tick_to_order(self) -> Global___Quantiles:
         """Book frame in to signed orders handed to the socket."""
@@ -1978,10 +1981,11 @@ class GetStatusResponse(_message.Message):
         key_refusal: _builtins.str = ...,
         signer_valid_until_ms: _builtins.int = ...,
         rate_limit_used_ppm: _builtins.int = ...,
+        signer_confirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round_trip", b"round_trip", "sign", b"sign", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_confirmed", b"signer_confirmed", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
