@@ -92,15 +92,28 @@ def account_summary(view: AccountView) -> dict[str, Any]:
 def settled_summary(
     figures: Mapping[str, Any], before: Mapping[str, Any], *, now_ms: int, every_s: float
 ) -> dict[str, Any]:
-    """The summary to write: the old one until it is old enough and something in it has moved."""
+    """The summary to write: the old one until it is old enough and something in it has moved.
+
+    One time holds for all figures, so none of before is kept beside new ones. What is not known for a moment therefore
+    stays as it was, with its time; what is not known for longer goes.
+    """
     if not figures:
         return dict(before)
     fresh = {**figures, "asOf": times.from_ms(now_ms)}
-    if not before or before.keys() != fresh.keys():
-        return {**{key: value for key, value in before.items() if key != "asOf"}, **fresh}
+    if fresh.keys() - before.keys():
+        return fresh
     if times.age_s(before.get("asOf"), now_ms) < every_s:
         return dict(before)
-    return fresh if any(_moved(key, before[key], value) for key, value in figures.items()) else dict(before)
+    has_changed = before.keys() != fresh.keys() or any(_moved(key, before[key], figures[key]) for key in figures)
+    return fresh if has_changed else dict(before)
+
+
+def summary_due_s(summary: Mapping[str, Any], *, now_ms: int, every_s: float) -> float | None:
+    """Seconds until figures that move would be written again; None where none are waited for."""
+    if "asOf" not in summary:
+        return None
+    left_s = every_s - times.age_s(summary["asOf"], now_ms)
+    return left_s if left_s > 0 else None
 
 
 def _moved(key: str, old: object, new: object) -> bool:

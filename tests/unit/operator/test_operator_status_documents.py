@@ -49,6 +49,27 @@ def test_figures_are_written_when_old_enough_and_moved_enough(
     assert write(fresh, age_s) is expected
 
 
+def test_a_figure_that_is_not_known_never_gets_the_time_of_those_that_are() -> None:
+    partial = {"openOrders": 0, "dayPnl": "-3"}
+    assert not write(partial, age_s=10)
+    settled = status.settled_summary(partial, OLD, now_ms=NOW_MS, every_s=30.0)
+    assert settled == {**partial, "asOf": times.from_ms(NOW_MS)}
+    known_again = figures(positionNotional="7")
+    assert status.settled_summary(known_again, settled, now_ms=NOW_MS + 1, every_s=30.0)["positionNotional"] == "7"
+
+
+@pytest.mark.parametrize(("age_s", "due_s"), [(0, 30.0), (28, 2.0), (30, None), (90, None)])
+def test_the_look_that_writes_figures_comes_when_they_are_due_and_not_a_resync_later(
+    age_s: int, due_s: float | None
+) -> None:
+    shown = {"asOf": times.from_ms(NOW_MS - age_s * 1000)}
+    assert status.summary_due_s(shown, now_ms=NOW_MS, every_s=30.0) == due_s
+
+
+def test_no_look_is_due_for_an_object_without_figures() -> None:
+    assert status.summary_due_s({}, now_ms=NOW_MS, every_s=30.0) is None
+
+
 def test_a_heartbeat_alone_is_not_written() -> None:
     live = {"status": {"observedGeneration": 1, "quoter": {"podName": "p", "lastHeartbeatTime": "T1"}}}
     fresh = {"observedGeneration": 1, "quoter": {"podName": "p", "lastHeartbeatTime": "T2"}, "summary": {}}

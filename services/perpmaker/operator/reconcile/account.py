@@ -58,8 +58,12 @@ class _Work:
     def wait_for(self, reason: Reason, text: str, again_s: float | None = SOON_S) -> None:
         """Something is left to do; the first of it is shown."""
         self.pending = self.pending or Verdict(reason, text)
-        if again_s is not None:
-            self.again_s = min(self.again_s or again_s, again_s)
+        self.look_again(again_s)
+
+    def look_again(self, after_s: float | None) -> None:
+        """Look again in this time, if no earlier look is wanted; None leaves it to the resync."""
+        if after_s is not None:
+            self.again_s = min(self.again_s or after_s, after_s)
 
 
 class AccountReconciler:
@@ -310,6 +314,11 @@ class AccountReconciler:
         )
         status = account_status(deps, body, view, account_conditions.judge(seen))
         status["marketMakers"] = len(makers)
+        work.look_again(
+            documents.summary_due_s(
+                status.get("summary", {}), now_ms=deps.clock.now_ms(), every_s=deps.settings.summary_seconds
+            )
+        )
         rotated = before.get("apiWalletAddress"), status.get("apiWalletAddress")
         await publish(deps, body, status)
         if rotated[0] and rotated[1] and rotated[0] != rotated[1]:

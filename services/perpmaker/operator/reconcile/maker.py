@@ -295,8 +295,9 @@ class MakerReconciler:
             ),
             "killSwitch": kill_switch.mirror(view.risk, found.symbol, before.get("killSwitch") or {}),
         }
-        due_s = documents.summary_due_s(status["summary"], now_ms=now_ms, every_s=deps.settings.summary_seconds)
-        work.look_again(due_s)
+        work.look_again(
+            documents.summary_due_s(status["summary"], now_ms=now_ms, every_s=deps.settings.summary_seconds)
+        )
         await publish(deps, body, {key: value for key, value in status.items() if value not in (None, {})})
 
 
