@@ -67,7 +67,10 @@ class Kube(Protocol):
 
 
 class World(Protocol):
-    """What the watches have told: the newest known version of every object that matters. Reading it costs nothing."""
+    """What the watches have told: the newest known version of every object that matters. Reading it costs nothing.
+
+    What is read is shared with other readers: nobody may change it.
+    """
 
     def get(self, ref: Ref) -> Manifest | None:
         """One object; None when there is none or it is not watched."""
@@ -75,6 +78,10 @@ class World(Protocol):
 
     def list(self, resource: Resource, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         """Objects of one kind in a namespace that carry all `labels`, oldest first."""
+        ...
+
+    def makers_of(self, namespace: str, account: str) -> Sequence[Manifest]:
+        """MarketMakers that refer to an account, oldest first."""
         ...
 
     @property

@@ -57,7 +57,7 @@ class Assessed:
 
 def makers_of(world: World, namespace: str, account: str) -> list[Manifest]:
     """MarketMakers that refer to an account, oldest first."""
-    return [body for body in world.list(kinds.MARKET_MAKER, namespace) if acceptance.market_of(body)[0] == account]
+    return list(world.makers_of(namespace, account))
 
 
 def left_alone(world: World, account: Ref, makers: Sequence[Manifest]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from perpmaker.operator.interfaces import Manifest, Ref, World
 from perpmaker.operator.kube.resources import MARKET_MAKER, TRADING_ACCOUNT
 from perpmaker.operator.names import ACCOUNT_LABEL, MAKER_LABEL
-from perpmaker.operator.runtime.world import Change
+from perpmaker.operator.runtime.world import Change, account_of
 
 
 def woken_by(change: Change, world: World) -> Iterator[tuple[Ref, str]]:
@@ -21,19 +21,6 @@ def woken_by(change: Change, world: World) -> Iterator[tuple[Ref, str]]:
         yield from _owner(change, world)
     elif not change.is_own:
         yield from _child(change)
-
-
-def makers_of(world: World, namespace: str, account: str) -> Iterator[Manifest]:
-    """MarketMakers that refer to an account."""
-    for maker in world.list(MARKET_MAKER, namespace):
-        if account_of(maker) == account:
-            yield maker
-
-
-def account_of(maker: Manifest) -> str | None:
-    """Name of the account that a maker refers to."""
-    name = ((maker.get("spec") or {}).get("accountRef") or {}).get("name")
-    return name if isinstance(name, str) else None
 
 
 def gist(manifest: Manifest | None) -> Any:
@@ -59,7 +46,7 @@ def _owner(change: Change, world: World) -> Iterator[tuple[Ref, str]]:
     if gist(change.old) == gist(change.new):
         return
     if change.resource == TRADING_ACCOUNT:
-        for maker in makers_of(world, ref.namespace, ref.name):
+        for maker in world.makers_of(ref.namespace, ref.name):
             yield Ref(MARKET_MAKER, ref.namespace, maker["metadata"]["name"]), "account"
     else:
         accounts = {account_of(side) for side in (change.old, change.new) if side is not None}

@@ -5,7 +5,8 @@ a write may overtake or be overtaken by the watch: an older version never replac
 watch has already passed is ignored, so that a deleted object does not come back. A new listing after a gap tells what
 was deleted meanwhile by leaving it out.
 
-Objects are kept as JSON text: as Python objects they need ten times the memory, and few are read at a time.
+Children and pods are kept as JSON text: as Python objects they need ten times the memory, and few are read at a time.
+Accounts and makers are few and read all the time, so they are kept as they are read; nobody may change what he reads.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Final, cast
 import msgspec
 
 from perpmaker.operator.interfaces import Manifest, Ref, Resource
-from perpmaker.operator.kube.resources import OWNERS, resource_of
+from perpmaker.operator.kube.resources import MARKET_MAKER, OWNERS, resource_of
 from perpmaker.operator.names import ACCOUNT_LABEL, MAKER_LABEL, MANAGED_BY_LABEL, MANAGER
 
 INDEXED_LABELS: Final = (MAKER_LABEL, ACCOUNT_LABEL)
 """Labels by which lists are found without a scan; the first is the narrower one."""
+_OF_ACCOUNT: Final = "spec.accountRef.name"
+_INDEXED: Final = (*INDEXED_LABELS, _OF_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +66,32 @@ class _Kept:
     version: int
     created: str
     labels: Mapping[str, str]
-    text: bytes
+    """Its labels, and of a maker its account."""
+    body: Manifest | bytes
 
     @classmethod
     def of(cls, resource: Resource, item: Manifest) -> _Kept:
         metadata = item["metadata"]
-        if resource not in OWNERS:
-            # Half of an object's size, and nobody asks who owns a field of a child: the server settles that.
-            lean = {key: value for key, value in metadata.items() if key != "managedFields"}
-            item = {**item, "metadata": lean}
-        text = msgspec.json.encode(item)
-        labels = metadata.get("labels") or {}
-        return cls(metadata["name"], version_of(item), metadata.get("creationTimestamp", ""), labels, text)
+        labels: dict[str, str] = metadata.get("labels") or {}
+        # Half of an object's size. Of a child nobody asks who owns a field, of an owner only who wrote its spec.
+        fields = metadata.get("managedFields") or () if resource in OWNERS else ()
+        lean = {key: value for key, value in metadata.items() if key != "managedFields"}
+        if by := [entry for entry in fields if "subresource" not in entry]:
+            lean["managedFields"] = by
+        item = {**item, "metadata": lean}
+        if resource == MARKET_MAKER:
+            labels = {**labels, _OF_ACCOUNT: account_of(item) or ""}
+        body: Manifest | bytes = item if resource in OWNERS else msgspec.json.encode(item)
+        return cls(metadata["name"], version_of(item), metadata.get("creationTimestamp", ""), labels, body)
 
     def manifest(self) -> Manifest:
-        return cast("Manifest", msgspec.json.decode(self.text))
+        return cast("Manifest", msgspec.json.decode(self.body)) if isinstance(self.body, bytes) else self.body
+
+
+def account_of(maker: Manifest) -> str | None:
+    """Name of the account that a maker refers to."""
+    name = ((maker.get("spec") or {}).get("accountRef") or {}).get("name")
+    return name if isinstance(name, str) else None
 
 
 class Store:
@@ -102,9 +116,13 @@ class Store:
         found = [kept for kept in self._candidates(resource, namespace, labels or {}) if wanted <= kept.labels.items()]
         return [kept.manifest() for kept in sorted(found, key=lambda kept: (kept.created, kept.name))]
 
+    def makers_of(self, namespace: str, account: str) -> Sequence[Manifest]:
+        """MarketMakers that refer to an account, oldest first."""
+        return self.list(MARKET_MAKER, namespace, {_OF_ACCOUNT: account})
+
     def _candidates(self, resource: Resource, namespace: str, labels: Mapping[str, str]) -> Iterable[_Kept]:
         objects = self._objects.get((resource, namespace), {})
-        for label in INDEXED_LABELS:
+        for label in _INDEXED:
             if label in labels:
                 names = self._labelled.get((resource, namespace, label, labels[label]), set())
                 return (objects[name] for name in names)
@@ -188,7 +206,7 @@ class Store:
         if old is not None:
             self._unlabel(resource, namespace, old)
         objects[new.name] = new
-        for label in INDEXED_LABELS:
+        for label in _INDEXED:
             if label in new.labels:
                 self._labelled.setdefault((resource, namespace, label, new.labels[label]), set()).add(new.name)
         self._on_change(Change(resource, None if old is None else old.manifest(), item, is_own))
@@ -199,7 +217,7 @@ class Store:
         self._on_change(Change(resource, kept.manifest(), None, is_own=False))
 
     def _unlabel(self, resource: Resource, namespace: str, kept: _Kept) -> None:
-        for label in INDEXED_LABELS:
+        for label in _INDEXED:
             if label not in kept.labels:
                 continue
             key = (resource, namespace, label, kept.labels[label])
