@@ -19,6 +19,7 @@ from perpmaker.operator.reconcile import publish, workloads
 from perpmaker.operator.reconcile.deps import Deps
 from perpmaker.operator.reconcile.maker_teardown import (
     APART_S,
+    BREAK_GLASS,
     FAILED_AFTER,
     GONE_AFTER,
     MAX_PAUSE_S,
@@ -155,7 +156,7 @@ class AccountTeardown:
         elif known.attempts >= FAILED_AFTER and known.error:
             gone = self._is_gone(kinds.ref_of(body), known)
             reason = Reason.CANNOT_CANCEL_GATEWAY_GONE if gone else Reason.CANCEL_FAILED
-            problem = Verdict(reason, f"{known.error}; it is tried again")
+            problem = Verdict(reason, f"{known.error}; it is tried again. {BREAK_GLASS}")
         status = teardown_status(
             self._deps.clock.now_ms,
             body,

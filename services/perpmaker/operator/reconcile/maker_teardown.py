@@ -376,7 +376,7 @@ class MakerTeardown:
         problem = None
         if known.attempts >= FAILED_AFTER and known.error:
             reason = Reason.CANNOT_CANCEL_GATEWAY_GONE if self._is_gone(case, known) else Reason.CANCEL_FAILED
-            problem = Verdict(reason, f"{known.error}; it is tried again. {_BREAK_GLASS}")
+            problem = Verdict(reason, f"{known.error}; it is tried again. {BREAK_GLASS}")
         status = teardown_status(
             self._deps.clock.now_ms,
             case.body,
@@ -389,7 +389,7 @@ class MakerTeardown:
         await publish.publish(self._deps, case.body, status)
 
 
-_BREAK_GLASS: Final = f"To release it all the same, put its uid into the annotation {names.FORCE_DELETE}"
+BREAK_GLASS: Final = f"To release it all the same, put its uid into the annotation {names.FORCE_DELETE}"
 
 
 def _pause_s(known: Progress) -> float:
