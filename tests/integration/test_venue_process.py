@@ -39,7 +39,7 @@ async def addresses(process: asyncio.subprocess.Process) -> dict[str, str]:
 async def test_it_serves_on_the_addresses_it_names_and_stops_when_told(how: signal.Signals) -> None:
     async with program("markets=('SOL',)") as process, aiohttp.ClientSession() as session:
         said = await addresses(process)
-        assert said["event"] == "listening"
+        assert (said["event"], said["component"], said["level"]) == ("listening", "venue", "info")
         async with session.ws_connect(said["ws"]) as socket:
             await socket.send_json({"method": "ping"})
             assert await socket.receive_json() == {"channel": "pong"}

@@ -9,6 +9,7 @@ import asyncio
 import json
 import signal
 import sys
+from datetime import UTC, datetime
 
 import uvloop
 
@@ -40,7 +41,8 @@ def _fail(message: str) -> None:
 
 
 def _say(event: dict[str, str], *, to_stdout: bool = False) -> None:
-    print(json.dumps(event), file=sys.stdout if to_stdout else sys.stderr, flush=True)
+    line = event | {"component": "venue", "level": "info", "ts": datetime.now(UTC).isoformat()}
+    print(json.dumps(line), file=sys.stdout if to_stdout else sys.stderr, flush=True)
 
 
 async def _serve(options: VenueOptions) -> None:
