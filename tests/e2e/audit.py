@@ -44,7 +44,7 @@ def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]
     found: dict[str, Request] = {}
     for line in cluster.audit():
         reference = line.get("objectRef")
-        if line["user"]["username"] != user or reference is None:
+        if line["user"].get("username") != user or reference is None:
             continue
         request = _request(line, reference)
         if request.at_s >= since_s:
