@@ -147,7 +147,8 @@ async def test_a_gateway_cut_off_is_covered_by_the_switch(house: House, measured
 async def test_a_service_cut_off_means_no_new_orders(house: House, measured: Measure, workload: str) -> None:
     desk = await desk_of(house, "eth")
     with cut(house, await _name(house, workload)):
-        await desk.empty(within_s=4 * SWITCH_S)
+        took_s = await desk.empty(within_s=4 * SWITCH_S)
+        measured(f"{workload} cut off to an empty book", f"{took_s:.1f} s")
         newest = await desk.newest()
         await _places_nothing(desk, 4.0)
     took_s = await desk.placed_after(newest)
