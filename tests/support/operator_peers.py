@@ -284,6 +284,8 @@ class ScriptedQuoter(quoter_pb2_grpc.QuoterServiceServicer):
         self.name = name
         self.document: dict[str, Any] = {}
         self.drained = False
+        self.drained_at_start = False
+        """Whether it has reasons of its own not to quote."""
         self.refuses = ""
         self.flattens = True
         self.leaves: dict[str, int] = {}
@@ -293,7 +295,7 @@ class ScriptedQuoter(quoter_pb2_grpc.QuoterServiceServicer):
 
     def start(self, text: str) -> None:
         """Begin with the document in the ConfigMap."""
-        self.document, self.drained, self.runs = json.loads(text), False, True
+        self.document, self.drained, self.runs = json.loads(text), self.drained_at_start, True
         self.exchange.calls.append(f"start {self.name}")
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from tests.support.operator_desk import Desk, desk
 
 from perpmaker.operator.interfaces import KubeError, Ref
 from perpmaker.operator.kube import resources as kinds
+from perpmaker.operator.reconcile.maker import BACK_WITHIN_S
 
 
 @pytest.fixture
@@ -380,3 +381,36 @@ async def test_mainnet_without_tls_is_refused(trader: Desk) -> None:
     await trader.turn()
     assert trader.condition(account, "Accepted") == ("False", "InsecureTransport")
     assert trader.deployment("main-gateway") is None
+
+
+async def test_another_image_takes_the_account_first_and_then_one_market_after_the_other(trader: Desk) -> None:
+    _, eth = await trader.quoting()
+    btc = await trader.create_maker("btc", "BTC")
+    await trader.settle("both quote", lambda: ready(trader, btc) == ("True", "Quoting"))
+    await trader.stop_operator()
+    image = trader.settings.image.model_copy(update={"reference": "perpmaker:next"})
+    trader.settings = trader.settings.model_copy(update={"image": image})
+    trader.cluster.events.clear()
+    trader.start_operator()
+
+    def told() -> list[tuple[str, str]]:
+        return [(said.about, said.reason) for said in trader.cluster.events if said.reason.startswith("Rollout")]
+
+    await trader.settle("all were replaced", lambda: len(told()) == 6, within_s=30)
+    order = [about for about, _ in told()]
+    assert order[0] == "main"
+    assert sorted(order[2::2]) == [btc.name, eth.name]
+    assert told() == [(about, reason) for about in order[::2] for reason in ("RolloutStarted", "RolloutFinished")]
+
+
+async def test_the_next_market_waits_until_a_replaced_quoter_quotes_but_not_for_ever(trader: Desk) -> None:
+    _, eth = await trader.quoting()
+    trader.exchange.quoters["eth-quoter"].drained_at_start = True
+    trader.cluster.events.clear()
+    trader.edit(eth, {"spec.pod": {"labels": {"team": "b"}}})
+    await trader.settle("it is replaced", lambda: "RolloutStarted" in trader.cluster.reasons("eth"))
+    await trader.rest(4)
+    assert "RolloutFinished" not in trader.cluster.reasons("eth")
+    assert "does not quote yet" in trader.find(eth, "Reconciling")["message"]
+    trader.clock.advance_s(BACK_WITHIN_S)
+    await trader.settle("others get their turn", lambda: "RolloutFinished" in trader.cluster.reasons("eth"))

@@ -37,6 +37,8 @@ SOON_S: Final = 1.0
 LIMITS_FIRST_S: Final = 0.7
 """How long a change waits for risk to have the limits that go with it. Without them risk merely refuses more."""
 REFUSED_AGAIN_S: Final = 30.0
+BACK_WITHIN_S: Final = 30.0
+"""How long the next market waits for a replaced quoter to quote. It may have reasons of its own not to."""
 
 _RISKLESS: Final = frozenset({Mode.PAUSED, Mode.SHADOW})
 
@@ -179,14 +181,14 @@ class MakerReconciler:
         # Before anything is written: a hot change must reach the quoter whatever the API server does.
         if apply.template_hash(wanted) == work.workload.config_hash:
             await self._push(found, runs, account, account_ref, work)
-        postponed = self._postpone(found, runs, wanted, live, work)
+        postponed = self._postpone(found, runs, wanted, live, account_ref, work)
         outcome = await apply.ensure(deps, found.body, owner_of(runs), desired, postponed=postponed)
         work.problem = outcome.worst
         if outcome.changed:
             account_name = account.metadata.name
             work.workload = workloads.look(deps, ref.namespace, account_name, Role.QUOTER, ref.name)
             self._tell_applied(found, runs, outcome.changed, live is None)
-        self._finish_rollout(found, work)
+        self._finish_rollout(found, runs, work)
 
     def _not_yet(self, found: Assessed, account: Ref, ready: Verdict) -> Verdict | None:
         """Why the quoter is not to be started yet; None when it may."""
@@ -206,7 +208,13 @@ class MakerReconciler:
         self._deps.tell(found.body, reason, f"{text} were {'made' if is_new else 'changed'}")
 
     def _postpone(
-        self, found: Assessed, runs: MarketMaker, wanted: Manifest, live: Manifest | None, work: _Work
+        self,
+        found: Assessed,
+        runs: MarketMaker,
+        wanted: Manifest,
+        live: Manifest | None,
+        account: Ref,
+        work: _Work,
     ) -> list[Ref]:
         slot = self._deps.rollouts.quoters
         if not apply.replaces_pod(wanted, live):
@@ -215,6 +223,10 @@ class MakerReconciler:
             return []
         if slot.holds(found.ref):
             return []
+        if self._deps.rollouts.accounts.is_wanted_by(account):
+            # A quoter that comes before its services would stop quoting twice, and they serve its last cancels.
+            work.wait_for(Verdict(Reason.WAITING, "the account's pods are replaced first"))
+            return [kinds.ref_of(wanted)]
         if not slot.take(found.ref, 0 if runs.spec.mode in _RISKLESS else 1):
             work.wait_for(Verdict(Reason.WAITING, "another market's quoter is being replaced"))
             return [kinds.ref_of(wanted)]
@@ -222,15 +234,18 @@ class MakerReconciler:
         self._deps.tell(found.body, EventReason.ROLLOUT_STARTED, text)
         return []
 
-    def _finish_rollout(self, found: Assessed, work: _Work) -> None:
-        slot = self._deps.rollouts.quoters
+    def _finish_rollout(self, found: Assessed, runs: MarketMaker, work: _Work) -> None:
+        slot, quoter = self._deps.rollouts.quoters, self._deps.observer.quoter(found.ref)
         if not slot.holds(found.ref):
             return
-        if work.workload.is_available:
-            slot.done(found.ref)
-            self._deps.tell(found.body, EventReason.ROLLOUT_FINISHED, f"{work.workload.message}")
-        else:
+        is_back = runs.spec.mode in _RISKLESS or (isinstance(quoter, QuoterFacts) and quoter.is_quoting)
+        if not work.workload.is_available:
             work.wait_for(Verdict(Reason.PROGRESSING, work.workload.message))
+        elif not is_back and slot.held_s() < BACK_WITHIN_S:
+            work.wait_for(Verdict(Reason.PROGRESSING, f"{work.workload.message} and does not quote yet"))
+        else:
+            slot.done(found.ref)
+            self._deps.tell(found.body, EventReason.ROLLOUT_FINISHED, work.workload.message)
 
     async def _push(
         self, found: Assessed, runs: MarketMaker, account: TradingAccount, account_ref: Ref, work: _Work

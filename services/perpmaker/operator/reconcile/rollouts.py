@@ -81,6 +81,17 @@ class Slot:
         """Whether a replacement is under way."""
         return self._holder == ref
 
+    def is_wanted_by(self, ref: Ref) -> bool:
+        """Whether a replacement is under way or waits for its turn."""
+        waiting = self._waiting.get(ref)
+        return self.holds(ref) or (
+            waiting is not None and self._clock.monotonic_s() - waiting.asked_at_s <= FORGOTTEN_S
+        )
+
+    def held_s(self) -> float:
+        """How long the replacement that is under way has taken; 0 when none is."""
+        return 0.0 if self._holder is None else self._clock.monotonic_s() - self._taken_at_s
+
 
 class Rollouts:
     """A slot for quoters and one for accounts."""
