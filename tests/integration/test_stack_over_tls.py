@@ -194,7 +194,7 @@ async def test_an_account_quotes_over_tls_while_its_certificates_are_renewed(sta
     assert stack.own("demo-risk").certificate_file.read_bytes() != before
     await stack.wait_quoted(after_ms=placed_ms, within_s=30)
 
-    person = str(stack.certificates / "main-cli-tls")
+    person = str(stack.certificates / "demo-cli-tls")
     code, output = await told("status", "--risk", stack.risk, "--tls-dir", person)
     assert (code, "BTC: position" in output) == (0, True), output
     code, output = await told("status", "--risk", stack.risk)
