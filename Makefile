@@ -30,7 +30,7 @@ demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
 	@$(BIN)/perpmaker up -f deploy/examples --rehearse --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
 
 test: $(STAMP) ## Run every test that needs nothing but this machine
-	@$(BIN)/python -m pytest --cov --cov-report= -m "not chaos and not e2e" tests
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
 		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
@@ -84,7 +84,7 @@ image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, 
 
 e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
 	@$(BIN)/python -m tests.e2e.cluster.assets
-	@$(BIN)/python -m pytest -m e2e tests/e2e
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e tests/e2e
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
