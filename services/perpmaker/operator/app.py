@@ -18,6 +18,7 @@ from perpmaker.common.service import StartError
 from perpmaker.operator import preflight
 from perpmaker.operator.kube import credentials
 from perpmaker.operator.kube.client import ApiServer
+from perpmaker.operator.memory import give_back_early
 from perpmaker.operator.runtime.engine import Build, Engine, take_signals
 from perpmaker.operator.runtime.health import Health
 from perpmaker.operator.runtime.kopf_settings import quieten
@@ -37,6 +38,7 @@ def main(config_path: Path) -> None:
 
 def run(settings: OperatorSettings, build: Build) -> None:
     """Run the operator with these reconcilers, then exit the process."""
+    give_back_early()
     logs.configure(COMPONENT, settings.log_level)
     quieten()
     try:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.support.kube import objects
 
-from perpmaker.operator import rbac
+from perpmaker.operator import metrics, rbac
 from perpmaker.operator.interfaces import EventType, KubeError, Manifest, Ref
 from perpmaker.operator.kube.client import busy_wait_s
 from perpmaker.operator.kube.credentials import CredentialsError, Token, find, from_kubeconfig
@@ -282,3 +282,18 @@ def test_without_any_credentials_the_error_says_where_it_looked(
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(CredentialsError, match="set KUBECONFIG or run in a cluster"):
         find({}, tmp_path / "none")
+
+
+def test_conditions_are_series_until_their_object_is_gone() -> None:
+    conditions = metrics.Conditions()
+    conditions.note("MarketMaker", "trading", "eth", [{"type": "Ready", "status": "False", "reason": "Paused"}])
+
+    def series() -> dict[str, float]:
+        (family,) = conditions.collect()
+        return {sample.labels["status"]: sample.value for sample in family.samples}
+
+    assert series() == {"True": 0, "False": 1, "Unknown": 0}
+    conditions.note("MarketMaker", "trading", "eth", [{"type": "Ready", "status": "True", "reason": "Quoting"}])
+    assert series() == {"True": 1, "False": 0, "Unknown": 0}
+    conditions.forget("MarketMaker", "trading", "eth")
+    assert series() == {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -91,7 +92,9 @@ class AccountReconciler:
             if work.pending is not None:
                 work.again_s = SOON_S
         if not frozen and isinstance(parsed, TradingAccount) and accepted.reason is Reason.VALID:
-            await self._bring_about(body, ref, parsed, makers, work)
+            is_new = not work.workloads[Role.GATEWAY].exists
+            async with deps.ledger.creating if is_new else nullcontext():
+                await self._bring_about(body, ref, parsed, makers, work)
         await self._publish(body, ref, parsed, accepted, makers, work, is_frozen=frozen)
         return Again(work.again_s)
 

@@ -21,6 +21,11 @@ from perpmaker.operator.settings import OperatorSettings
 REFUSED_AGAIN_S: Final = 600.0
 """How long a symbol that the gateway refused is not offered again."""
 
+CREATED_AT_ONCE: Final = 8
+"""Objects that are given their first children at the same time: hundreds of manifests at once are much memory, and
+the API server takes them one after the other anyway.
+"""
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -34,6 +39,8 @@ class Ledger:
     applied: dict[Ref, str] = field(default_factory=dict)
     """Hash under which each child was last applied or found."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    creating: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CREATED_AT_ONCE))
+    """Held while an object of which nothing runs yet is given its children."""
 
     def refuse(self, account: Ref, symbol: str, text: str) -> None:
         """The gateway does not take a symbol."""

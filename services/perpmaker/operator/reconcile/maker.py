@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,7 +104,9 @@ class MakerReconciler:
                 work.wait_for(await self._open_or_close(found, account_ref, risk_target))
             account = _usable(account_body, deps)
             if found.runs is not None and account is not None:
-                await self._bring_about(found, found.runs, account, account_ref, ready, work)
+                is_new = deps.world.get(workloads.deployment_ref(ref.namespace, ref.name, Role.QUOTER)) is None
+                async with deps.ledger.creating if is_new else nullcontext():
+                    await self._bring_about(found, found.runs, account, account_ref, ready, work)
         await self._publish(found, account_ref, ready, work, is_frozen=frozen)
         return Again(work.again_s)
 

@@ -81,11 +81,7 @@ def _turned(
 async def publish(deps: Deps, body: Manifest, status: Mapping[str, Any]) -> None:
     """Write status if it differs. Raises KubeError."""
     ref = ref_of(body)
-    for item in status.get("conditions") or ():
-        for value in ConditionStatus:
-            metrics.CONDITION.labels(ref.resource.kind, ref.namespace, ref.name, item["type"], value.value).set(
-                1 if item["status"] == value.value else 0
-            )
+    metrics.CONDITIONS.note(ref.resource.kind, ref.namespace, ref.name, status.get("conditions") or ())
     if not documents.differs(status, body):
         return
     before = body.get("status") or {}
@@ -98,9 +94,4 @@ async def publish(deps: Deps, body: Manifest, status: Mapping[str, Any]) -> None
 def forget(body: Manifest) -> None:
     """The object is gone: end its series."""
     ref = ref_of(body)
-    for item in (body.get("status") or {}).get("conditions") or ():
-        for value in ConditionStatus:
-            try:
-                metrics.CONDITION.remove(ref.resource.kind, ref.namespace, ref.name, item["type"], value.value)
-            except KeyError:
-                continue
+    metrics.CONDITIONS.forget(ref.resource.kind, ref.namespace, ref.name)

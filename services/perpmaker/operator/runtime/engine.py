@@ -114,7 +114,7 @@ class Engine:
         shop = Shop(
             self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds, self.leads
         )
-        register(registry, Deps(shop, self._reconcilers, self._credentials))
+        register(registry, Deps(shop, self._reconcilers, self._credentials, max(1, len(settings.watch_namespaces))))
         tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=kopf_settings(settings, self.priority, stop),

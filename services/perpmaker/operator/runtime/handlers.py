@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
 from perpmaker.operator.interfaces import Reconciler, Ref, Resource
@@ -31,6 +32,10 @@ PAUSED_S: Final = 5.0
 EXIT_GRACE_S: Final = 2.0
 """Time kopf gives a worker to leave before it cancels it."""
 _CANCEL_AGAIN_S: Final = 0.5
+WATCHED_KINDS: Final = len(OWNERS) + 1
+"""Watches of kopf in each namespace: our own kinds and its peering."""
+REQUESTS_AT_ONCE: Final = 8
+"""Requests of kopf besides its watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +46,33 @@ class Deps:
     reconcilers: Mapping[str, Reconciler]
     """By kind."""
     credentials: Credentials
+    namespaces: int
+    """How many namespaces are watched, at least 1."""
 
 
 def register(registry: kopf.OperatorRegistry, deps: Deps) -> None:
     """Add our handlers to a registry."""
 
     @kopf.on.login(registry=registry, id="login")
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return connection(deps.credentials)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return connection(deps.credentials, WATCHED_KINDS * deps.namespaces + REQUESTS_AT_ONCE)
 
     for resource in OWNERS:
         _serve(registry, resource, deps.reconcilers[resource.kind], deps.shop)
 
 
-def connection(credentials: Credentials) -> kopf.ConnectionInfo:
-    """Our credentials as kopf takes them; it asks again after a 401."""
-    return kopf.ConnectionInfo(
-        server=credentials.server,
-        token=credentials.token.read(again=True),
-        ca_data=credentials.ca_data,
-        insecure=credentials.insecure,
-        certificate_data=credentials.certificate_data,
-        private_key_data=credentials.key_data,
+def connection(credentials: Credentials, most: int) -> kopf.AiohttpSession:
+    """Our credentials as kopf takes them, for at most so many connections; it asks again after a 401.
+
+    Left alone it opens as many as there are objects, and at a start it has something to ask for each of them at once.
+    """
+    tls = credentials.ssl_context()
+    token = credentials.token.read(again=True)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=most, ssl=tls if tls is not None else True),
+        headers={"Authorization": f"Bearer {token}"} if token else {},
     )
+    return kopf.AiohttpSession(server=credentials.server, aiohttp_session=session)
 
 
 def _serve(registry: kopf.OperatorRegistry, resource: Resource, reconciler: Reconciler, shop: Shop) -> None:

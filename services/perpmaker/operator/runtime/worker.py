@@ -29,7 +29,7 @@ FLOOR_S: Final = 1.0
 """A wake-up cuts the pause after an error short, but not below this: our own half-done writes may be what wakes us."""
 PATIENCE_S: Final = 10.0
 """Time for things that come by themselves (first listings, watches) before their absence is an error."""
-KOPF_FIRST_S: Final = 1.0
+KOPF_FIRST_S: Final = 2.0
 """Time for kopf to put the finalizer on before we do it ourselves."""
 POLL_S: Final = 0.25
 
