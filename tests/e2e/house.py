@@ -29,6 +29,7 @@ from tests.e2e.services import Services
 from tests.support.waiting import until
 
 from perpmaker.api.v1alpha1 import API_VERSION
+from perpmaker.operator.names import FORCE_DELETE
 
 ACCOUNT: Final = "main"
 MAKERS: Final = ("btc", "eth", "sol", "hype")
@@ -104,18 +105,19 @@ def installed(cluster: Cluster, image: str, *, tls: bool = True, **more: Any) ->
 
 
 def _give_volume(cluster: Cluster, namespace: str, account_name: str) -> None:
-    """A volume for an account's store: this cluster has nobody who makes them."""
-    folder = cluster.layout.path("volumes", namespace, account_name)
+    """A new volume for an account's store: this cluster has nobody who makes them."""
+    name = f"{namespace}-{account_name}-{secrets.token_hex(2)}"
+    folder = cluster.layout.path("volumes", name)
     folder.mkdir(parents=True)
     os.chown(folder, IMAGE_USER, IMAGE_USER)
     volume = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": f"{namespace}-{account_name}", "labels": {_OF_NAMESPACE: namespace}},
+        "metadata": {"name": name, "labels": {_OF_NAMESPACE: namespace}},
         "spec": {
             "capacity": {"storage": "1Gi"},
             "accessModes": ["ReadWriteOnce"],
-            "hostPath": {"path": str(cluster.layout.seen("volumes", namespace, account_name))},
+            "hostPath": {"path": str(cluster.layout.seen("volumes", name))},
             "claimRef": {"namespace": namespace, "name": f"data-{account_name}-store-0"},
         },
     }
@@ -197,6 +199,14 @@ class House:
     async def delete(self, kind: str, name: str) -> None:
         """Ask for the object's end."""
         await self.api.delete(kind, name, self.namespace)
+
+    async def force(self, kind: str, name: str) -> None:
+        """Let an object go without a proof that no order is left, as the documentation says; deleted or yet to be."""
+        found = await self.api.read(kind, name, self.namespace)
+        released = {"metadata": {"annotations": {FORCE_DELETE: found["metadata"]["uid"]}}}
+        await self.api.merge(kind, name, released, self.namespace)
+        await self.delete(kind, name)
+        await self.api.until_gone(kind, name, self.namespace, within_s=START_S)
 
     async def quoting(self, *makers: str) -> str:
         """Have an account whose makers quote on both sides, whatever was before; the account's address."""

@@ -169,8 +169,8 @@ async def test_the_gateway_of_a_real_network_leaves_the_cluster_on_one_port_and_
         for pod in others:
             tried = Attempt(await _place(house, pod), outside, EXCHANGE_PORT)
             assert await connect(tried, 1.5) == "dropped", tried
-    await house.delete("TradingAccount", REAL)
-    await house.api.until_gone("TradingAccount", REAL, house.namespace, within_s=60)
+    # Its exchange cannot be asked whether an order is left.
+    await house.force("TradingAccount", REAL)
 
 
 # Who is there.

@@ -195,10 +195,7 @@ async def test_an_account_whose_exchange_is_silent_says_how_it_can_be_let_go_all
     await house.delete("TradingAccount", REAL)
     stalled = await house.condition("TradingAccount", REAL, "Stalled", "True", "CancelFailed", within_s=START_S)
     assert names.FORCE_DELETE in stalled["message"]
-    found = await house.api.read("TradingAccount", REAL, house.namespace)
-    released = {"metadata": {"annotations": {names.FORCE_DELETE: found["metadata"]["uid"]}}}
-    await house.api.merge("TradingAccount", REAL, released, house.namespace)
-    await house.api.until_gone("TradingAccount", REAL, house.namespace, within_s=START_S)
+    await house.force("TradingAccount", REAL)
 
 
 async def test_renewed_certificates_are_in_use_within_seconds_while_quoting_goes_on(
