@@ -15,7 +15,7 @@ from tests.support.venue import TestVenue, running
 from tests.support.waiting import until
 
 from perpmaker.api.parts import DeadMansSwitchPart, LeveragePart
-from perpmaker.common.reconfigure import REFUSED_MARKETS_KEY
+from perpmaker.common.reconfigure import REFUSED_LEVERAGE_KEY, REFUSED_MARKETS_KEY
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 
@@ -143,7 +143,7 @@ async def test_leverage_is_in_force_at_the_exchange_when_the_answer_comes(gatewa
 async def test_leverage_over_the_exchanges_limit_is_refused_by_market(gateway: TestGateway) -> None:
     with pytest.raises(aio.AioRpcError, match="leverage 50 of market 'ETH' exceeds the exchange's limit") as refused:
         await apply(gateway, 2, markets=("BTC", "ETH"), leverage=(LeveragePart(market="ETH", value=50),))
-    assert dict(refused.value.trailing_metadata() or ())[REFUSED_MARKETS_KEY] == "ETH"
+    assert dict(refused.value.trailing_metadata() or ())[REFUSED_LEVERAGE_KEY] == "ETH"
     assert await served(gateway) == ["BTC"]
 
 
@@ -153,7 +153,7 @@ async def test_leverage_already_set_is_set_back_when_the_exchange_refuses_a_late
     with pytest.raises(aio.AioRpcError, match="Isolated margin is not available") as refused:
         wanted = (LeveragePart(market="BTC", value=5), refused_here)
         await apply(gateway, 2, markets=("BTC", "ETH"), leverage=wanted)
-    assert dict(refused.value.trailing_metadata() or ())[REFUSED_MARKETS_KEY] == "ETH"
+    assert dict(refused.value.trailing_metadata() or ())[REFUSED_LEVERAGE_KEY] == "ETH"
     assert await limits(gateway, "BTC") == before
     assert await served(gateway) == ["BTC"]
 

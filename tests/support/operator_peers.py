@@ -15,7 +15,7 @@ import grpc
 from grpc import aio
 
 from perpmaker.common.cloid import market_tag, mint
-from perpmaker.common.reconfigure import REFUSED_MARKETS_KEY
+from perpmaker.common.reconfigure import REFUSED_LEVERAGE_KEY, REFUSED_MARKETS_KEY
 from perpmaker.proto.common.v1 import common_pb2
 from perpmaker.proto.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
@@ -98,6 +98,15 @@ class ScriptedGateway(_Configured, gateway_pb2_grpc.ReferenceServiceServicer):
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"market {unknown[0]!r} does not exist at this exchange",
                 ((REFUSED_MARKETS_KEY, ",".join(unknown)),),
+            )
+        leverage = json.loads(request.part_json).get("leverage", ())
+        excessive = [item["market"] for item in leverage if item["value"] > self.exchange.max_leverage]
+        if excessive:
+            self.exchange.calls.append("refuse leverage")
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"leverage of market {excessive[0]!r} exceeds the exchange's limit of {self.exchange.max_leverage}",
+                ((REFUSED_LEVERAGE_KEY, ",".join(excessive)),),
             )
         await self.take(request.revision, request.part_json, context)
         return gateway_pb2.ApplyConfigResponse(applied_revision=self.revision)

@@ -20,6 +20,8 @@ from perpmaker.common.config import ConfigError, Part, parse_part
 
 REFUSED_MARKETS_KEY: Final = "perpmaker-refused-markets"
 """Trailing metadata of a refusal that only some markets are to blame for: their symbols, separated by commas."""
+REFUSED_LEVERAGE_KEY: Final = "perpmaker-refused-leverage"
+"""The same where the markets are fine and the leverage that is wanted of them is not."""
 
 _log = logs.get(__name__)
 
@@ -37,6 +39,7 @@ class ReconfigurationError(Exception):
     """The offered document is not put in force; nothing has changed. `markets` are to blame, none for all of it."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
+    markets_key = REFUSED_MARKETS_KEY
 
     def __init__(self, text: str, markets: Collection[str] = ()) -> None:
         super().__init__(text)
@@ -45,6 +48,12 @@ class ReconfigurationError(Exception):
 
 class UnusableError(ReconfigurationError):
     """It cannot be used, whenever it is offered."""
+
+
+class UnusableLeverageError(UnusableError):
+    """The leverage of some markets cannot be set."""
+
+    markets_key = REFUSED_LEVERAGE_KEY
 
 
 class NeedsRestartError(UnusableError):
@@ -162,5 +171,5 @@ async def answer(configuration: Configuration[P], request: Request, context: aio
 
 
 async def _abort(refusal: ReconfigurationError, context: aio.ServicerContext[Any, Any]) -> NoReturn:
-    metadata = ((REFUSED_MARKETS_KEY, ",".join(refusal.markets)),) if refusal.markets else ()
+    metadata = ((refusal.markets_key, ",".join(refusal.markets)),) if refusal.markets else ()
     await context.abort(refusal.code, str(refusal), metadata)

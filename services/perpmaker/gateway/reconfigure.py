@@ -11,7 +11,7 @@ from typing import Final
 
 from perpmaker.api.parts import GatewayPart, LeveragePart
 from perpmaker.common import logs
-from perpmaker.common.reconfigure import NotNowError, UnusableError
+from perpmaker.common.reconfigure import NotNowError, UnusableError, UnusableLeverageError
 from perpmaker.gateway.budget import Budgets, BudgetSettings
 from perpmaker.gateway.connections.account import AccountStream
 from perpmaker.gateway.connections.market_data import MarketDataStream
@@ -36,7 +36,7 @@ HOT_FIELDS: Final = (
 _log = logs.get(__name__)
 
 
-class LeverageRefusedError(UnusableError):
+class LeverageRefusedError(UnusableLeverageError):
     """The exchange did not set what was asked for."""
 
     def __init__(self, wanted: LeveragePart, in_force: pb.TradeLimits, text: str) -> None:
@@ -122,7 +122,7 @@ class Reconfigurator:
         excessive = {entry.market: excessive_leverage(entry, rules[entry.market]) for entry in wanted}
         refused = [market for market, problem in excessive.items() if problem]
         if refused:
-            raise UnusableError("; ".join(excessive[market] or "" for market in refused), refused)
+            raise UnusableLeverageError("; ".join(excessive[market] or "" for market in refused), refused)
         done: list[tuple[LeveragePart, pb.TradeLimits]] = []
         try:
             for entry in wanted:

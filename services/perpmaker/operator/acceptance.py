@@ -100,13 +100,15 @@ def judge_maker(
     claims: Sequence[Claim],
     *,
     refused_symbol: str,
+    refused_leverage: str,
     instrument: Instrument | None,
     mark_px_e8: int,
 ) -> Verdict:
     """Whether a maker can be run.
 
     `claims` are those of all makers of the account on the market, its own included; `refused_symbol` the gateway's
-    words when it does not take the symbol; `mark_px_e8` 0 while no price is known.
+    words when it does not take the symbol, `refused_leverage` when it cannot set the leverage;
+    `mark_px_e8` 0 while no price is known.
     """
     owner = winner(claims)
     if owner.uid != (maker.metadata.uid or ""):
@@ -120,6 +122,7 @@ def judge_maker(
         or _refusal(maker_refusals(maker))
         or _unknown_symbol(maker, refused_symbol)
         or (_beyond_the_market(maker, instrument, mark_px_e8) if instrument is not None else None)
+        or (Verdict(Reason.LEVERAGE_TOO_HIGH, f"spec.leverage: {refused_leverage}") if refused_leverage else None)
         or VALID
     )
 

@@ -104,6 +104,19 @@ async def test_a_symbol_that_does_not_exist_is_refused_without_harm_to_the_other
     assert not trader.exchange.said("refuse"), "a fresh operator does not offer the symbol again"
 
 
+async def test_a_new_maker_with_too_much_leverage_waits_and_starts_when_it_is_lowered(trader: Desk) -> None:
+    _, eth = await trader.quoting()
+    sol = await trader.create_maker("sol", "SOL", **{"spec.leverage": {"value": 50}})
+    await trader.settle("refused", lambda: trader.condition(sol, "Accepted") == ("False", "LeverageTooHigh"))
+    assert "above 25" in trader.find(sol, "Accepted")["message"], "the market is known although it is not quoted"
+    trader.exchange.calls.clear()
+    await trader.rest()
+    assert not trader.exchange.said("refuse"), "what was refused is not offered again"
+    assert ready(trader, eth) == ("True", "Quoting")
+    trader.edit(sol, {"spec.leverage": {"value": 5}})
+    await trader.settle("quoting", lambda: ready(trader, sol) == ("True", "Quoting"))
+
+
 async def test_of_two_makers_on_one_market_the_older_has_it(trader: Desk) -> None:
     _, first = await trader.quoting()
     second = await trader.create_maker("eth-too", "ETH")

@@ -96,6 +96,7 @@ def judged(changes: dict[str, Any] | None = None, **facts: Any) -> Reason:
     claim = Claim("T1", subject.metadata.name, subject.metadata.uid or "")
     told = {
         "refused_symbol": "",
+        "refused_leverage": "",
         "instrument": Instrument(1, 4, 25, 10 * E8),
         "mark_px_e8": 4_000 * E8,
         **facts,

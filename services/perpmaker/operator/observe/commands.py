@@ -12,7 +12,7 @@ from grpc import aio
 
 from perpmaker.common import rpc
 from perpmaker.common.cloid import decode, market_tag
-from perpmaker.common.reconfigure import REFUSED_MARKETS_KEY
+from perpmaker.common.reconfigure import REFUSED_LEVERAGE_KEY, REFUSED_MARKETS_KEY
 from perpmaker.operator.names import Role
 from perpmaker.operator.observe.channels import Channels
 from perpmaker.operator.observe.reads import CHANNEL_CLOSED, unreachable, was_cancelled_from_outside
@@ -48,6 +48,8 @@ class Refused:
     text: str
     markets: tuple[str, ...] = ()
     """Markets that alone are to blame."""
+    leverage: tuple[str, ...] = ()
+    """Markets whose wanted leverage alone is to blame."""
 
     @property
     def is_outdated(self) -> bool:
@@ -97,12 +99,13 @@ Failure: TypeAlias = Refused | Unreachable
 def _failure(error: aio.AioRpcError) -> Failure:
     if error.code() not in _REFUSALS:
         return unreachable(error)
-    markets: tuple[str, ...] = ()
-    for key, value in error.trailing_metadata() or ():
-        if key == REFUSED_MARKETS_KEY:
-            text = value if isinstance(value, str) else value.decode()
-            markets = tuple(filter(None, text.split(",")))
-    return Refused(error.code().name, (error.details() or "")[:_TEXT_LENGTH], markets)
+    blamed = {REFUSED_MARKETS_KEY: (), REFUSED_LEVERAGE_KEY: ()} | {
+        key: tuple(filter(None, (value if isinstance(value, str) else value.decode()).split(",")))
+        for key, value in error.trailing_metadata() or ()
+        if key in (REFUSED_MARKETS_KEY, REFUSED_LEVERAGE_KEY)
+    }
+    text = (error.details() or "")[:_TEXT_LENGTH]
+    return Refused(error.code().name, text, blamed[REFUSED_MARKETS_KEY], blamed[REFUSED_LEVERAGE_KEY])
 
 
 class Commands:

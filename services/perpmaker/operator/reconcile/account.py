@@ -43,8 +43,8 @@ from perpmaker.operator.runtime.events import Reason as EventReason
 SERVICES: Final = (Role.RISK, Role.ORDER_STATE, Role.GATEWAY)
 """In the order in which they are told of a change: limits are in force before anybody can use them."""
 SOON_S: Final = 1.0
-_ROUNDS: Final = 2
-"""A document that is refused for some of its markets is offered once more without them."""
+_ROUNDS: Final = 3
+"""A document that is refused for unknown markets, then for leverage, is offered again without either."""
 
 
 @dataclass(slots=True)
@@ -156,13 +156,12 @@ class AccountReconciler:
             desired = build.account_children(account, offered, deps.settings, revisions, left)
             texts = build.documents(account, offered, deps.settings, revisions, left)
             refused = await self._push(body, ref, texts, offered, revisions, desired, work)
-            if not refused:
+            if refused is None:
                 break
-            for symbol, text in refused.items():
-                deps.ledger.refuse(ref, symbol, text)
-                for maker in makers:
-                    if _symbol(maker) == symbol:
-                        deps.waker.wake(kinds.ref_of(maker), "symbol")
+            self._note_refusal(ref, offered, refused)
+            for maker in makers:
+                if _symbol(maker) in (*refused.markets, *refused.leverage):
+                    deps.waker.wake(kinds.ref_of(maker), "symbol")
         written = offered if len(offered) == len(proven) or _all_known(deps, ref, offered) else proven
         if written is not offered:
             # Revisions of their own: what is written may lag behind what the services were told.
@@ -214,8 +213,8 @@ class AccountReconciler:
         revisions: Revisions,
         desired: Sequence[Manifest],
         work: _Work,
-    ) -> dict[str, str]:
-        """Offer the documents to the services that run; symbols that were refused, with the gateway's words."""
+    ) -> Refused | None:
+        """Offer the documents to the services that run; the gateway's refusal, if single markets are to blame."""
         deps, view = self._deps, self._deps.observer.account(ref)
         wanted = {Role.GATEWAY: revisions.gateway, Role.ORDER_STATE: revisions.order_state, Role.RISK: revisions.risk}
         applied = _applied(view)
@@ -230,8 +229,8 @@ class AccountReconciler:
             changed = True
             if isinstance(answer, Refused):
                 symbols = {maker.spec.market.symbol for maker in makers}
-                if role is Role.GATEWAY and (blamed := symbols & set(answer.markets)):
-                    return dict.fromkeys(blamed, answer.text)
+                if role is Role.GATEWAY and symbols & {*answer.markets, *answer.leverage}:
+                    return answer
                 text = f"{role.value} refuses revision {wanted[role]}: {answer.text}"
                 deps.tell(body, EventReason.CONFIG_REJECTED, text, warning=True)
                 work.wait_for(Reason.REJECTED, text, None)
@@ -241,7 +240,15 @@ class AccountReconciler:
                 self._note(ref, role, texts[role])
         if changed:
             await deps.observer.refresh_account(ref)
-        return {}
+        return None
+
+    def _note_refusal(self, ref: Ref, offered: Sequence[MarketMaker], refused: Refused) -> None:
+        for maker in offered:
+            symbol = maker.spec.market.symbol
+            if symbol in refused.markets:
+                self._deps.ledger.refuse(ref, symbol, refused.text)
+            if symbol in refused.leverage:
+                self._deps.ledger.refuse_leverage(ref, symbol, maker.spec.leverage, refused.text)
 
     def _note(self, ref: Ref, role: Role, text: str) -> None:
         if role is Role.RISK:

@@ -34,6 +34,8 @@ class Ledger:
     clock: Clock
     refused: dict[tuple[Ref, str], tuple[str, float]] = field(default_factory=dict)
     """Symbols that an account's gateway does not take, with its words and when it said them."""
+    refused_leverage: dict[tuple[Ref, str], tuple[Any, str, float]] = field(default_factory=dict)
+    """Leverage that an account's gateway could not set in a market, with its words and when it said them."""
     limits: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     """Limits by market that an account's risk service has in force."""
     applied: dict[Ref, str] = field(default_factory=dict)
@@ -50,6 +52,15 @@ class Ledger:
         """The gateway's words about a symbol; empty when it took it or may be asked again."""
         text, at_s = self.refused.get((account, symbol), ("", 0.0))
         return text if text and self.clock.monotonic_s() - at_s < REFUSED_AGAIN_S else ""
+
+    def refuse_leverage(self, account: Ref, symbol: str, wanted: Any, text: str) -> None:
+        """The gateway cannot set this leverage in a market."""
+        self.refused_leverage[account, symbol] = (wanted, text, self.clock.monotonic_s())
+
+    def leverage_refusal(self, account: Ref, symbol: str, wanted: Any) -> str:
+        """The gateway's words about a leverage; empty when it set it, was never asked or may be asked again."""
+        refused, text, at_s = self.refused_leverage.get((account, symbol), (None, "", 0.0))
+        return text if refused == wanted and self.clock.monotonic_s() - at_s < REFUSED_AGAIN_S else ""
 
     def note_limits(self, account: Ref, limits: dict[str, Any]) -> None:
         """Risk works by these limits now."""
@@ -72,6 +83,7 @@ class Ledger:
         """The account is gone."""
         self.limits.pop(account, None)
         self.refused = {key: value for key, value in self.refused.items() if key[0] != account}
+        self.refused_leverage = {key: value for key, value in self.refused_leverage.items() if key[0] != account}
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ def assess(deps: Deps, body: Manifest, makers: Sequence[Manifest], view: Account
         parsed,
         claims,
         refused_symbol=deps.ledger.refusal(account, symbol),
+        refused_leverage=deps.ledger.leverage_refusal(account, symbol, parsed.spec.leverage),
         # What was accepted stays so: a price that moves must not undo it.
         instrument=None if is_settled else instrument_of(view, symbol, body),
         mark_px_e8=risk.mark_px_e8 if risk is not None else 0,
@@ -118,7 +119,15 @@ def assess(deps: Deps, body: Manifest, makers: Sequence[Manifest], view: Account
     if owns and verdict.reason is not Reason.UNKNOWN_SYMBOL and last is not None:
         runs = _with_spec(body, last)
     documented = parsed if runs is None and verdict.reason in _NEEDS_NO_QUOTER else runs
+    if documented is not None and verdict.reason is Reason.LEVERAGE_TOO_HIGH:
+        was_refused = deps.ledger.leverage_refusal(account, symbol, documented.spec.leverage)
+        documented = _without_leverage(documented) if runs is None or was_refused else documented
     return Assessed(body, verdict, symbol, owns, parsed, runs, _documented(body, documented))
+
+
+def _without_leverage(maker: MarketMaker) -> MarketMaker:
+    """The maker as its account's services are to know its market before it may be quoted."""
+    return maker.model_copy(update={"spec": maker.spec.model_copy(update={"leverage": None})})
 
 
 def _documented(body: Manifest, maker: MarketMaker | None) -> MarketMaker | None:
