@@ -129,6 +129,19 @@ async def test_markets_that_do_not_exist_are_refused_by_name_and_nothing_changes
     assert (await status(gateway)).applied_revision == 1
 
 
+async def test_a_market_that_was_delisted_keeps_no_gateway_from_starting_with_the_others(
+    venue: TestVenue, tmp_path: Path
+) -> None:
+    await venue.control("delist", coin="BTC")
+    async with running_gateway(venue, tmp_path, markets=("BTC", "ETH"), feed_timeout_s=0.5) as gateway:
+        assert await served(gateway) == ["ETH"]
+        await is_live(gateway.market_stream("ETH"))
+        assert (await status(gateway)).ready
+        with pytest.raises(aio.AioRpcError, match="'BTC' is delisted") as refused:
+            await apply(gateway, 2, markets=("BTC", "ETH"), max_actions_per_minute=7, feed_timeout_s=0.5)
+        assert dict(refused.value.trailing_metadata() or ())[REFUSED_MARKETS_KEY] == "BTC"
+
+
 async def limits(gateway: TestGateway, market: str) -> tuple[int, bool]:
     found = await gateway.service._reads.trade_limits(market)
     return found.leverage, found.cross

@@ -247,7 +247,8 @@ class Gateway(Service):
                 await preflight.set_leverage(leverage, rules[leverage.market], self._desk, self._rest, self._reads)
         await preflight.patiently(self._read_limits)
         # Last: until now every plan was refused for an unknown market.
-        self._markets.serve(self._part.markets, rules)
+        self._markets.serve(tuple(rules), rules)
+        await self._market_stream.follow(rules)
         self._spawn_all()
 
     def _spawn_all(self) -> None:

@@ -18,6 +18,7 @@ class UnknownMarketError(Exception):
         super().__init__(f"market {market!r} {problem}{hint}")
         self.market = market
         self.near = tuple(near)
+        self.is_delisted = is_delisted
 
 
 def dex_of(market: str) -> str:

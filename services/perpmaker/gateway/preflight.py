@@ -137,11 +137,19 @@ async def read_instruments(markets: Sequence[str], reads: AccountReads) -> dict[
 
 
 async def load_instruments(markets: Sequence[str], reads: AccountReads) -> dict[str, InstrumentRules]:
-    """The same, waiting for the exchange. Raises StartError."""
-    try:
-        return await patiently(lambda: read_instruments(markets, reads))
-    except UnknownMarketError as error:
-        raise StartError(f"{error}; correct the market's symbol") from error
+    """The same, waiting for the exchange. Raises StartError.
+
+    Markets that were delisted are left out: they were good once, and the account's other markets still are.
+    """
+    left = list(markets)
+    while True:
+        try:
+            return await patiently(lambda: read_instruments(left, reads))
+        except UnknownMarketError as error:
+            if not error.is_delisted:
+                raise StartError(f"{error}; correct the market's symbol") from error
+            _log.error("market.delisted", market=error.market, remedy="take it out of the configuration")
+            left.remove(error.market)
 
 
 def leverage_cap(text: str, wanted: int) -> int | None:

@@ -85,6 +85,8 @@ class State:
         self.trades = tuple(deque[Trade](maxlen=_RECENT_TRADES) for _ in markets)
         self.volume_base_e8 = [0] * len(markets)
         self.volume_quote_e8 = [0] * len(markets)
+        self.delisted: set[str] = set()
+        """Coins whose listing says so; the numbers of markets never change, so they stay in their places."""
         self.next_oid = _FIRST_OID
         self.deposits_e8 = 0
         self.fees_e8 = 0

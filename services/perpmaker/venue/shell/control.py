@@ -106,6 +106,12 @@ class SetMark(_Op, tag="set_mark"):
     px: Annotated[Amount | None, Meta(description="price, or null to release")]
 
 
+class Delist(_Op, tag="delist"):
+    """Say of a market from now on that it is delisted."""
+
+    coin: Annotated[str, Meta(description="market")]
+
+
 class DumpState(_Op, tag="dump_state"):
     """Everything: accounts, positions, open orders, books, broken invariants, a digest of it all."""
 
@@ -114,7 +120,9 @@ class Help(_Op, tag="help"):
     """This list."""
 
 
-Operation = Fund | Disconnect | DropAfterCommit | DropBeforeCommit | Delay | TradeOp | SetMark | DumpState | Help
+Operation = (
+    Fund | Disconnect | DropAfterCommit | DropBeforeCommit | Delay | TradeOp | SetMark | Delist | DumpState | Help
+)
 _DECODER: msgspec.json.Decoder[Operation] = msgspec.json.Decoder(Operation)
 
 
@@ -170,6 +178,9 @@ class Control:
                 return await self._trade(op)
             case SetMark(coin, px):
                 return self._set_mark(self._market(coin), px)
+            case Delist(coin):
+                self.venue.state.delisted.add(self._market(coin).coin)
+                return {"delisted": sorted(self.venue.state.delisted)}
             case DumpState():
                 return dump_state(self.venue)
             case Help():

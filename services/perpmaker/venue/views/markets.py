@@ -43,6 +43,7 @@ def meta(state: State) -> dict[str, Any]:
             "name": m.coin,
             "maxLeverage": m.max_leverage,
             "marginTableId": m.margin_table_id,
+            **({"isDelisted": True} if m.coin in state.delisted else {}),
         }
         for m in state.markets
     ]
