@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perpmaker.operator import names
+from perpmaker.operator import names, times
 from perpmaker.operator.conditions import kill_switch, workload
 from perpmaker.operator.conditions.account import AccountObserved, judge
 from perpmaker.operator.conditions.maker import Verdict
@@ -215,3 +215,26 @@ def test_a_pod_that_ends_is_not_the_newest() -> None:
     ending = pod(waiting("CrashLoopBackOff"))
     ending["metadata"] |= {"deletionTimestamp": "T9", "creationTimestamp": "T8"}
     assert workload.judge(deployment(), [ending, pod(RUNNING)], NOW_MS).reason is Reason.AVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("lived_s", "runs_for_s", "code", "reason"),
+    [
+        (2, 1, 2, Reason.CRASH_LOOPING),
+        (2, 60, 2, Reason.AVAILABLE),
+        (3_600, 1, 137, Reason.AVAILABLE),
+        (2, 1, 0, Reason.AVAILABLE),
+    ],
+)
+def test_what_failed_at_once_runs_only_when_it_stays_up(
+    lived_s: int, runs_for_s: int, code: int, reason: Reason
+) -> None:
+    ended = NOW_MS - 1000 * runs_for_s
+    last = {
+        "exitCode": code,
+        "startedAt": times.from_ms(ended - 1000 * lived_s),
+        "finishedAt": times.from_ms(ended),
+    }
+    now = {"running": {"startedAt": times.from_ms(ended)}}
+    running = {"state": now, "restartCount": 1, "lastState": {"terminated": last}}
+    assert workload.judge(deployment(), [pod(running)], NOW_MS).reason is reason

@@ -12,11 +12,13 @@ from typing import Any, Final
 from perpmaker.operator import names
 from perpmaker.operator.conditions.reasons import Reason
 from perpmaker.operator.interfaces import Manifest
-from perpmaker.operator.times import age_s
+from perpmaker.operator.times import age_s, to_ms
 
 _PULL: Final = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _LAST_WORDS: Final = 300
 _RESTARTS_ARE_A_LOOP: Final = 3
+_STAYS_UP_S: Final = 10.0
+"""A process that failed sooner than this after its start counts as running when it has lived so long."""
 _MOUNTING_S: Final = 20.0
 """Volumes that take longer than this are missing something."""
 
@@ -77,7 +79,7 @@ def _judge_pod(workload: Manifest, pod: Manifest, now_ms: int) -> Workload:
         "config_hash": meta.get("annotations", {}).get(names.CONFIG_HASH, ""),
         "is_running": _runs(status, container) and "deletionTimestamp" not in meta,
     }
-    trouble = _trouble(meta["name"], status, (init, container))
+    trouble = _trouble(meta["name"], status, (init, container), now_ms)
     if trouble is None and (unmounted := _unmounted(pod, now_ms)):
         trouble = Reason.CREATE_CONTAINER_CONFIG_ERROR, f"pod {meta['name']} cannot start: {unmounted}"
     if trouble is not None:
@@ -101,7 +103,7 @@ def _first(items: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
 
 
 def _trouble(
-    pod: str, status: Mapping[str, Any], containers: tuple[Mapping[str, Any], ...]
+    pod: str, status: Mapping[str, Any], containers: tuple[Mapping[str, Any], ...], now_ms: int
 ) -> tuple[Reason, str] | None:
     for condition in status.get("conditions", ()):
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
@@ -118,6 +120,8 @@ def _trouble(
         if word in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
             return Reason.CREATE_CONTAINER_CONFIG_ERROR, f"pod {pod} cannot start: {told or word}"
         if word == "CrashLoopBackOff" or (word and container.get("restartCount", 0) >= _RESTARTS_ARE_A_LOOP):
+            return Reason.CRASH_LOOPING, _crash(pod, container)
+        if _will_fail_again(container, now_ms):
             return Reason.CRASH_LOOPING, _crash(pod, container)
     ended = containers[-1].get("state", {}).get("terminated")
     if ended is not None and ended.get("exitCode", 0) != 0:
@@ -147,12 +151,22 @@ def _unmounted(pod: Manifest, now_ms: int) -> str:
     return f"its volumes are not mounted; see that each Secret exists with the keys it needs: {', '.join(secrets)}"
 
 
+def _will_fail_again(container: Mapping[str, Any], now_ms: int) -> bool:
+    """Whether it failed soon after its last start and runs no longer now: to say that it runs would not be for long."""
+    last = container.get("lastState", {}).get("terminated") or {}
+    running = container.get("state", {}).get("running")
+    if running is None or last.get("exitCode", 0) == 0 or not {"startedAt", "finishedAt"} <= last.keys():
+        return False
+    lived_s = age_s(last["startedAt"], to_ms(last["finishedAt"]))
+    return lived_s < _STAYS_UP_S and age_s(running.get("startedAt"), now_ms) < _STAYS_UP_S
+
+
 def _crash(pod: str, container: Mapping[str, Any]) -> str:
     ended = container.get("lastState", {}).get("terminated") or container.get("state", {}).get("terminated") or {}
     words = str(ended.get("message", "")).strip().splitlines()
     said = f"; it said: {words[-1][:_LAST_WORDS]}" if words else ""
-    times, code = container.get("restartCount", 0), ended.get("exitCode", "?")
-    return f"pod {pod} was restarted {times} times, last after exit code {code}{said}"
+    # Without the number of times: the same words are the same news.
+    return f"pod {pod} does not stay up: it ended with exit code {ended.get('exitCode', '?')}{said}"
 
 
 def _why_no_pod(workload: Manifest) -> str:
