@@ -156,7 +156,7 @@ async def test_lost_feed_is_told_and_comes_back(tmp_path: Path) -> None:
 
 
 async def test_silent_feed_is_not_live(tmp_path: Path) -> None:
-    async with running() as venue, running_gateway(venue, tmp_path, feed_timeout_s=0.6) as gateway:
+    async with running() as venue, running_gateway(venue, tmp_path, feed_timeout_s=2.0) as gateway:
         market = gateway.market_stream("BTC")
         await market.until(lambda message: message.feed.live)
         for channel in ("l2Book", "bbo"):

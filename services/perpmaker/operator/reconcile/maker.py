@@ -221,7 +221,7 @@ class MakerReconciler:
     ) -> list[Ref]:
         slot = self._deps.rollouts.quoters
         if not apply.replaces_pod(wanted, live):
-            if live is not None and live["spec"].get("replicas") and work.workload.reason is Reason.PROGRESSING:
+            if live is not None and live["spec"].get("replicas") and not self._is_back(found, runs, work):
                 slot.notice(found.ref)
             return []
         if slot.holds(found.ref):
@@ -238,17 +238,21 @@ class MakerReconciler:
         return []
 
     def _finish_rollout(self, found: Assessed, runs: MarketMaker, work: _Work) -> None:
-        slot, quoter = self._deps.rollouts.quoters, self._deps.observer.quoter(found.ref)
+        slot = self._deps.rollouts.quoters
         if not slot.holds(found.ref):
             return
-        is_back = runs.spec.mode in _RISKLESS or (isinstance(quoter, QuoterFacts) and quoter.is_quoting)
         if not work.workload.is_available:
             work.wait_for(Verdict(Reason.PROGRESSING, work.workload.message))
-        elif not is_back and slot.held_s() < BACK_WITHIN_S:
+        elif not self._is_back(found, runs, work) and slot.held_s() < BACK_WITHIN_S:
             work.wait_for(Verdict(Reason.PROGRESSING, f"{work.workload.message} and does not quote yet"))
-        else:
-            slot.done(found.ref)
+        elif slot.done(found.ref):
             self._deps.tell(found.body, EventReason.ROLLOUT_FINISHED, work.workload.message)
+
+    def _is_back(self, found: Assessed, runs: MarketMaker, work: _Work) -> bool:
+        """Whether the quoter does what it is there for, as far as is known."""
+        quoter = self._deps.observer.quoter(found.ref)
+        quotes = isinstance(quoter, QuoterFacts) and quoter.is_quoting
+        return work.workload.is_available and (quotes or runs.spec.mode in _RISKLESS)
 
     async def _push(
         self, found: Assessed, runs: MarketMaker, account: TradingAccount, account_ref: Ref, work: _Work

@@ -34,6 +34,7 @@ class Slot:
         self._pause_s = pause_s
         self._waiting: dict[Ref, _Waiting] = {}
         self._holder: Ref | None = None
+        self._was_granted = False
         self._taken_at_s = 0.0
         self._free_from_s = float("-inf")
         self._made_at_s = clock.monotonic_s()
@@ -45,7 +46,7 @@ class Slot:
         """
         now_s = self._clock.monotonic_s()
         if self._holder is None and now_s - self._made_at_s < TAKE_OVER_S:
-            self._holder, self._taken_at_s = ref, now_s
+            self._holder, self._was_granted, self._taken_at_s = ref, False, now_s
 
     def take(self, ref: Ref, rank: int = 0) -> bool:
         """Ask for the slot, again and again until granted; the lowest rank, then the first name, gets it."""
@@ -65,17 +66,18 @@ class Slot:
         if first != ref or now_s - since_s < GATHER_S:
             return False
         del self._waiting[ref]
-        self._holder, self._taken_at_s = ref, now_s
+        self._holder, self._was_granted, self._taken_at_s = ref, True, now_s
         return True
 
     def done(self, ref: Ref) -> bool:
-        """The replacement has finished, or the object is gone; whether it held the slot."""
+        """The replacement has finished, or the object is gone; whether it was begun here."""
         self._waiting.pop(ref, None)
         if self._holder != ref:
             return False
         self._holder = None
-        self._free_from_s = self._clock.monotonic_s() + self._pause_s
-        return True
+        if self._was_granted:
+            self._free_from_s = self._clock.monotonic_s() + self._pause_s
+        return self._was_granted
 
     def holds(self, ref: Ref) -> bool:
         """Whether a replacement is under way."""
