@@ -6,6 +6,7 @@ STAMP := $(VENV)/.requirements-$(shell cksum < requirements.lock | cut -d' ' -f1
 DEMO_SECONDS ?= 60
 DEMO_SEED ?= 7
 IMAGE ?= localhost/perpmaker:dev
+E2E ?= tests/e2e
 YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart.yaml values.yaml ci crds rules)
 PROTO_FILES := $(shell find protos -name '*.proto')
 
@@ -84,7 +85,7 @@ image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, 
 
 e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
 	@$(BIN)/python -m tests.e2e.cluster.assets
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e tests/e2e
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e $(E2E)
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
