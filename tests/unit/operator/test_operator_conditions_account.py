@@ -181,6 +181,19 @@ def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
         ),
         (
             deployment(),
+            [
+                pod(
+                    waiting(
+                        "CrashLoopBackOff",
+                        lastState={"terminated": {"exitCode": 2, "message": '{"reason": "no key", "ts": "12:00"}'}},
+                    )
+                )
+            ],
+            Reason.CRASH_LOOPING,
+            "it said: no key",
+        ),
+        (
+            deployment(),
             [pod({"state": {"terminated": {"exitCode": 1}}, "restartCount": 0})],
             Reason.CRASH_LOOPING,
             "exit code 1",

@@ -144,6 +144,8 @@ def _container(
         "name": role.value,
         "image": program.image,
         "imagePullPolicy": settings.image.pull_policy,
+        # Its last words are in its log, and from there they come into a condition.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "args": list(program.args),
         "ports": [{"name": name, "containerPort": number, "protocol": "TCP"} for name, number in program.ports.items()],
         "resources": _resources(role, settings, overrides),

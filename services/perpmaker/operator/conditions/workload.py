@@ -5,6 +5,7 @@ A process counts as available once it has started. Whether it may trade is told 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -164,9 +165,18 @@ def _will_fail_again(container: Mapping[str, Any], now_ms: int) -> bool:
 def _crash(pod: str, container: Mapping[str, Any]) -> str:
     ended = container.get("lastState", {}).get("terminated") or container.get("state", {}).get("terminated") or {}
     words = str(ended.get("message", "")).strip().splitlines()
-    said = f"; it said: {words[-1][:_LAST_WORDS]}" if words else ""
+    said = f"; it said: {_plain(words[-1])[:_LAST_WORDS]}" if words else ""
     # Without the number of times: the same words are the same news.
     return f"pod {pod} does not stay up: it ended with exit code {ended.get('exitCode', '?')}{said}"
+
+
+def _plain(line: str) -> str:
+    """What a line of a log says, without what differs each time it is said."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    return str(entry.get("reason") or entry.get("event") or line) if isinstance(entry, dict) else line
 
 
 def _why_no_pod(workload: Manifest) -> str:
