@@ -9,7 +9,7 @@ import pytest
 from tests.support.account_stack import Account, Vigil, running_account
 from tests.support.risk import BTC, ETH, market_limits
 from tests.support.venue import TestVenue, running
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.proto.gateway.v1 import gateway_pb2
 from perpmaker.proto.orderstate.v1 import orderstate_pb2
@@ -24,9 +24,9 @@ async def venue() -> AsyncIterator[TestVenue]:
 
 async def revisions(account: Account) -> set[int]:
     return {
-        (await account.gateway.GetStatus(gateway_pb2.GetStatusRequest(), timeout=3)).applied_revision,
-        (await account.orders.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=3)).applied_revision,
-        (await account.risk.GetState(risk_pb2.GetStateRequest(), timeout=3)).applied_revision,
+        (await account.gateway.GetStatus(gateway_pb2.GetStatusRequest(), timeout=HANG_S)).applied_revision,
+        (await account.orders.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=HANG_S)).applied_revision,
+        (await account.risk.GetState(risk_pb2.GetStateRequest(), timeout=HANG_S)).applied_revision,
     }
 
 
@@ -34,7 +34,7 @@ async def nothing_rests(account: Account, market: str) -> None:
     async def empty() -> bool:
         return not await account.resting(market)
 
-    await until(f"nothing rests in {market}", empty, within_s=10)
+    await until(f"nothing rests in {market}", empty)
 
 
 async def test_a_market_comes_and_goes_while_another_is_quoted_without_a_gap(venue: TestVenue, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_a_market_comes_and_goes_while_another_is_quoted_without_a_gap(ven
             assert set(await account.resting(BTC)) == {"A", "B"}
             await account.close(ETH)
             closed = risk_pb2.CloseMarketRequest(market=ETH, drain_id="delete")
-            assert (await account.risk.CloseMarket(closed, timeout=5)).verified_empty
+            assert (await account.risk.CloseMarket(closed, timeout=HANG_S)).verified_empty
             await account.apply(3, market_limits(BTC))
             assert await account.resting(ETH) == []
             await vigil.looks_on()

@@ -135,14 +135,14 @@ async def test_an_account_on_mainnet_needs_a_labelled_namespace(bench: Bench) ->
             code, message = await _create(bench, mainnet, dry=True)
             return code == 403 and "namespaces labelled perpmaker.io/mainnet=allowed" in message
 
-        await until("the policy to be in force", refused, within_s=20)
+        await until("the policy to be in force", refused)
         await _created(bench, account_document("simulated"))
         assert await _patch(bench, f"/api/v1/namespaces/{bench.namespace}", label) == (200, "")
 
         async def allowed() -> bool:
             return (await _create(bench, mainnet, dry=True))[0] == 201
 
-        await until("the label to count", allowed, within_s=20)
+        await until("the label to count", allowed)
 
 
 async def test_a_ceiling_holds_for_what_rises_above_it_and_never_for_pausing(bench: Bench) -> None:
@@ -155,7 +155,7 @@ async def test_a_ceiling_holds_for_what_rises_above_it_and_never_for_pausing(ben
             code, message = await _patch(bench, maker + "?dryRun=All", {"spec": {"quoting": {"orderNotional": "251"}}})
             return code == 422 and "spec.quoting.orderNotional is above the ceiling of this namespace, 200" in message
 
-        await until("the policy to be in force", refused, within_s=20)
+        await until("the policy to be in force", refused)
         assert await _patch(bench, maker, {"spec": {"mode": "Paused"}}) == (200, "")
         assert await _patch(bench, maker, {"spec": {"quoting": {"orderNotional": "220"}}}) == (200, "")
         await _created(bench, account_document())
@@ -168,7 +168,7 @@ async def test_a_ceiling_holds_for_what_rises_above_it_and_never_for_pausing(ben
             big = changed(account_document("big"), {"spec.risk.maxGrossNotional": "60001"})
             return (await _create(bench, big, dry=True))[0] == 201
 
-        await until("the namespace's own ceiling to count", allowed, within_s=20)
+        await until("the namespace's own ceiling to count", allowed)
 
 
 async def test_only_an_account_admin_acknowledges_a_trip(bench: Bench) -> None:
@@ -184,7 +184,7 @@ async def test_only_an_account_admin_acknowledges_a_trip(bench: Bench) -> None:
             code, message = await _patch(bench, maker + "?dryRun=All", acknowledge, "tina")
             return code == 403 and "needs the verb rearm" in message
 
-        await until("the policy to be in force", refused, within_s=20)
+        await until("the policy to be in force", refused)
         assert await _patch(bench, maker, {"spec": {"mode": "Paused"}}, "tina") == (200, "")
         assert await _patch(bench, maker, acknowledge, "ada") == (200, "")
         # What was acknowledged stays acknowledged, whoever writes the object next.

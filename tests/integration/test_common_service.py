@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.waiting import HANG_S
 
 from perpmaker.common import rpc, service
 from perpmaker.common.service import LIVENESS, Endpoint, Runtime, Service, StartError
@@ -49,7 +50,7 @@ def endpoint(folder: Path) -> Endpoint:
 async def health_of(target: str, name: str) -> int:
     async with rpc.connect(target) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5, wait_for_ready=True)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=HANG_S, wait_for_ready=True)
         return int(answer.status)
 
 
@@ -103,7 +104,7 @@ async def test_a_task_that_swallows_a_cancellation_does_not_keep_the_service_ali
 
     idle.runtime.spawn(stubborn(), name="stubborn")
     idle.runtime.stopping.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         assert await life == 0
 
 
@@ -157,7 +158,7 @@ async def test_a_duplex_stream_fails_writes_while_down_and_comes_back(tmp_path: 
     with pytest.raises(rpc.StreamDownError):
         await stream.write(gw.ExecuteRequest(request_id=1))
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         server = await echo_server(target)
         assert await ups.get() == "up"
         await asyncio.gather(*(stream.write(gw.ExecuteRequest(request_id=n)) for n in (2, 3, 4)))
@@ -200,7 +201,7 @@ async def test_a_followed_stream_tells_of_its_loss_once_and_reopens(tmp_path: Pa
             on_lost=lambda reason: seen.put_nowait("lost"),
         )
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         assert await seen.get() == "lost"
         for _ in range(2):
             server = aio.server(options=rpc.SERVER_OPTIONS)

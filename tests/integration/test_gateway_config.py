@@ -12,11 +12,14 @@ import pytest
 from grpc import aio
 from tests.support.gateway import Heard, TestGateway, running_gateway
 from tests.support.venue import TestVenue, running
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import DeadMansSwitchPart, LeveragePart
 from perpmaker.common.reconfigure import REFUSED_LEVERAGE_KEY, REFUSED_MARKETS_KEY
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+
+SOONER_S = 20
+"""Less than a refresh of the dead man's switch that is due anyway."""
 
 
 @pytest.fixture
@@ -36,15 +39,15 @@ async def apply(gateway: TestGateway, revision: int, **changes: Any) -> int:
     """Offer the gateway's part with changes; returns the revision in force."""
     part = gateway.part.model_copy(update={"revision": revision, **changes})
     request = pb.ApplyConfigRequest(revision=revision, part_json=part.model_dump_json())
-    return int((await gateway.reference.ApplyConfig(request, timeout=3)).applied_revision)
+    return int((await gateway.reference.ApplyConfig(request, timeout=HANG_S)).applied_revision)
 
 
 async def status(gateway: TestGateway) -> pb.GetStatusResponse:
-    return await gateway.reference.GetStatus(pb.GetStatusRequest(), timeout=3)
+    return await gateway.reference.GetStatus(pb.GetStatusRequest(), timeout=HANG_S)
 
 
 async def served(gateway: TestGateway) -> list[str]:
-    answer = await gateway.reference.ListInstruments(pb.ListInstrumentsRequest(), timeout=3)
+    answer = await gateway.reference.ListInstruments(pb.ListInstrumentsRequest(), timeout=HANG_S)
     return [instrument.market for instrument in answer.instruments]
 
 
@@ -194,15 +197,15 @@ async def test_the_dead_mans_switch_is_armed_moved_and_withdrawn_at_once(gateway
         return probe
 
     await apply(gateway, 2, dead_mans_switch=DeadMansSwitchPart(enabled=True, timeout_s=60, refresh_s=30))
-    await until("the switch is armed", armed_for(50, 60), within_s=5)
+    await until("the switch is armed", armed_for(50, 60), within_s=SOONER_S)
     await apply(gateway, 3, dead_mans_switch=DeadMansSwitchPart(enabled=True, timeout_s=300, refresh_s=30))
-    await until("the deadline is the new one", armed_for(290, 300), within_s=5)
+    await until("the deadline is the new one", armed_for(290, 300), within_s=SOONER_S)
     await apply(gateway, 4, dead_mans_switch=DeadMansSwitchPart(enabled=False))
 
     async def withdrawn() -> bool:
         return (await status(gateway)).dead_man_deadline_ms == 0
 
-    await until("the switch is withdrawn", withdrawn, within_s=5)
+    await until("the switch is withdrawn", withdrawn, within_s=SOONER_S)
 
 
 async def test_two_documents_at_once_end_with_the_newer_one(gateway: TestGateway) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from tests.support.waiting import HANG_S
 from websockets.protocol import State
 
 from perpmaker.common.clock import SystemClock
@@ -54,7 +55,7 @@ class Exchange:
         return asyncio.create_task(self.dispatch.resolve(departure, self.told.put_nowait))
 
     async def outcome(self) -> pb.Outcome:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             (outcome,) = await self.told.get()
         return outcome
 
@@ -130,7 +131,7 @@ async def test_late_answer_that_decides_nothing_is_not_told() -> None:
 async def test_socket_answer_during_the_copy_wins() -> None:
     async with exchange(timeout_ms=200) as venue:
         await venue.depart()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             await venue.copied.wait()
         venue.answer_by_socket(RESTING)
         assert (await venue.outcome()).resting.oid == 5

@@ -145,7 +145,7 @@ async def test_socket_loss_makes_posts_in_flight_unknown_at_once(tmp_path: Path)
         cloid = gateway.cloid(1)
         await venue.control("drop_after_commit", n=1)
         number = await gateway.submit(places=[gateway.order(cloid, px=str(px), sz="0.001")])
-        await until("the order is at the exchange", lambda: _open_cloids(venue, gateway), within_s=5)
+        await until("the order is at the exchange", lambda: _open_cloids(venue, gateway))
 
         await venue.control("disconnect", all=True)
 
@@ -163,7 +163,7 @@ async def test_cancel_goes_by_rest_while_the_socket_is_down_and_placements_do_no
         async def is_down() -> bool:
             return not gateway.service.status().ready
 
-        await until("the gateway notices", is_down, within_s=5)
+        await until("the gateway notices", is_down)
         told = await gateway.execute(
             cancels=[pb.CancelOrder(cloid=cloid)], places=[gateway.order(gateway.cloid(2), px=str(px), sz="0.001")]
         )

@@ -21,6 +21,8 @@ from perpmaker.hyperliquid.wire import NoopAction
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 OWNER, FIRST, SECOND, STRANGER = 1, 11, 12, 99
+SOONER_S = 20
+"""Less than the pause after which a refused key is asked about anyway."""
 
 
 class MountedSecret:
@@ -85,14 +87,14 @@ async def _signs_with(gateway: TestGateway, number: int) -> None:
     async def is_taken_over() -> bool:
         return gateway.service.status().signer_address == address_of(number)
 
-    await until("the new key signs", is_taken_over, within_s=10)
+    await until("the new key signs", is_taken_over, within_s=SOONER_S)
 
 
 async def _is_refused(gateway: TestGateway, words: str) -> pb.GetStatusResponse:
     async def says() -> bool:
         return words in gateway.service.status().key_refusal
 
-    await until(f"the refusal says {words!r}", says, within_s=10)
+    await until(f"the refusal says {words!r}", says, within_s=SOONER_S)
     return gateway.service.status()
 
 
@@ -129,7 +131,7 @@ async def test_the_end_of_the_new_agents_approval_is_told(tmp_path: Path) -> Non
             async def is_told() -> bool:
                 return gateway.service.status().signer_valid_until_ms == ends[address_of(SECOND)]
 
-            await until("the new end is told", is_told, within_s=10)
+            await until("the new end is told", is_told, within_s=SOONER_S)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ async def test_the_former_key_put_back_ends_the_refusal(tmp_path: Path) -> None:
             async def is_accepted() -> bool:
                 return gateway.service.status().key_refusal == ""
 
-            await until("the refusal is over", is_accepted, within_s=10)
+            await until("the refusal is over", is_accepted, within_s=SOONER_S)
 
 
 async def test_a_key_that_is_not_the_expected_one_is_refused_although_it_is_approved(tmp_path: Path) -> None:

@@ -79,10 +79,10 @@ async def test_it_waits_for_the_exchange_and_ends_with_code_one_when_another_has
             async def is_ready() -> bool:
                 return bool((await status()).ready)
 
-            await until("it waits", is_waiting, within_s=20)
+            await until("it waits", is_waiting)
             assert not (await status()).signer_confirmed, "nobody but the exchange can say so"
             async with running(port=port):
-                await until("it is ready", is_ready, within_s=20)
+                await until("it is ready", is_ready)
                 assert (await status()).signer_confirmed
             async with running(port=port) as anew:
                 async with asyncio.timeout(30):

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.waiting import HANG_S
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
@@ -36,7 +37,7 @@ class Owner:
         return self.opinion
 
     async def next(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             return await self.events.get()
 
 

@@ -16,7 +16,7 @@ import pytest
 from grpc import aio
 from tests.support.gateway import TestGateway, gateway_part, nonce_server, running_gateway
 from tests.support.venue import TestVenue, key_of, running
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import DeadMansSwitchPart, GatewayPart, LeveragePart
 from perpmaker.common import rpc
@@ -50,7 +50,7 @@ class Process:
         return await self.exited()
 
     async def exited(self) -> int:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_S):
             code = await self.process.wait()
             await self._reader
         return code
@@ -189,7 +189,7 @@ async def test_refusal_of_the_dead_mans_switch_is_kept_for_status(tmp_path: Path
         async def is_refused() -> bool:
             return "volume" in gateway.service.status().dead_man_refusal
 
-        await until("the refusal shows", is_refused, within_s=5)
+        await until("the refusal shows", is_refused)
         assert gateway.service.status().dead_man_deadline_ms == 0
 
 
@@ -197,7 +197,7 @@ async def _armed(gateway: TestGateway) -> None:
     async def is_armed() -> bool:
         return gateway.service.status().dead_man_deadline_ms > 0
 
-    await until("the dead man's switch is armed", is_armed, within_s=5)
+    await until("the dead man's switch is armed", is_armed)
 
 
 async def _scheduled(venue: TestVenue, gateway: TestGateway) -> Any:
@@ -217,7 +217,7 @@ async def test_a_whole_session_at_debug_level_never_shows_the_key(tmp_path: Path
             async def is_ready() -> bool:
                 return (await reference.GetStatus(pb.GetStatusRequest())).ready
 
-            await until("the gateway is ready", is_ready, within_s=15, ignoring=aio.AioRpcError)
+            await until("the gateway is ready", is_ready, ignoring=aio.AioRpcError)
             call = stubs.ExecutionServiceStub(channel).Execute()
             order = TestGateway.order(TestGateway.cloid(1), px="10000", sz="0.01")
             await call.write(pb.ExecuteRequest(trace=common.Trace(market="BTC", epoch=1), request_id=1, places=[order]))

@@ -85,7 +85,7 @@ async def test_fills_of_a_disconnect_are_told_before_its_gap_closes(tmp_path: Pa
         async def is_ready() -> bool:
             return gateway.service.status().ready
 
-        await until("the gateway is ready again", is_ready, within_s=10)
+        await until("the gateway is ready again", is_ready)
 
 
 async def test_late_subscriber_gets_the_fills_since_its_watermark(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.local import READY_LINE, Events, program, ready
+from tests.support.waiting import HANG_S
 
 from perpmaker.local.events import Exited, Restarted
 from perpmaker.local.processes import Child, ChildFailedError, Condition
@@ -26,7 +27,7 @@ async def test_a_killed_child_is_started_again_and_reported(tmp_path: Path) -> N
     assert first is not None
     os.kill(first, signal.SIGKILL)
     restarted = await events.until(lambda event: isinstance(event, Restarted))
-    await child.reach(READY, 20)
+    await child.reach(READY, HANG_S)
     assert isinstance(restarted, Restarted)
     assert restarted.pid == child.pid != first
     assert [event.code for event in events.seen if isinstance(event, Exited)] == [-signal.SIGKILL]
@@ -58,7 +59,7 @@ async def test_a_child_that_cannot_start_is_given_up_with_the_reason_from_its_lo
     child = Child(program(tmp_path, f"print({reason!r}, file=sys.stderr)", "sys.exit(2)"), Events())
     await child.start()
     with pytest.raises(ChildFailedError, match="key file is readable by others") as failure:
-        await child.reach(READY, 20)
+        await child.reach(READY, HANG_S)
     assert failure.value.log == tmp_path / "child.log"
     assert child.condition is Condition.FAILED
 
@@ -67,7 +68,7 @@ async def test_a_key_in_the_last_words_is_not_repeated(tmp_path: Path) -> None:
     child = Child(program(tmp_path, "print('bad key ' + 'ab' * 32)", "sys.exit(2)"), Events())
     await child.start()
     with pytest.raises(ChildFailedError) as failure:
-        await child.reach(READY, 20)
+        await child.reach(READY, HANG_S)
     assert "ab" * 32 not in str(failure.value)
 
 
@@ -130,7 +131,7 @@ def test_no_child_outlives_a_killed_runner(tmp_path: Path) -> None:
     pid = int(process.stdout.readline())
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANG_S
     while is_running(pid):
         assert time.monotonic() < deadline, "the child is still there"
     process.stdout.close()
@@ -154,6 +155,6 @@ async def test_waiting_for_a_silent_child_names_it_and_its_log(tmp_path: Path) -
 
 
 def _until_written(path: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_S
     while not path.read_text().endswith("\n"):
         assert time.monotonic() < deadline

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from tests.support.order_state_stack import free_port
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import RedisCredentials
 from perpmaker.api.store_acl import acl_file
@@ -79,7 +79,7 @@ class Server:
     async def end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             return await self.process.wait()
 
 
@@ -119,7 +119,7 @@ async def _connected_again(store: Store) -> None:
         await store.replay()
         return True
 
-    await until("the store answers again", answers, within_s=5, ignoring=StoreDownError)
+    await until("the store answers again", answers, ignoring=StoreDownError)
 
 
 async def test_both_services_find_every_command_they_need(server: Server) -> None:
@@ -274,7 +274,7 @@ async def test_it_refuses_to_start_with_words_that_help(
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"COLUMNS": "1000"},
     )
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(HANG_S):
         _, errors = await process.communicate()
     assert process.returncode == 2
     assert said in errors.decode()

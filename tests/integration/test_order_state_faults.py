@@ -11,8 +11,10 @@ import pytest
 from grpc import aio
 from tests.support.order_state import MARKET, e8
 from tests.support.order_state_stack import RedisProcess, Stack, redis_server, stack, until
+from tests.support.waiting import HANG_S
 
 from perpmaker.order_state.store.redis_store import DisownedError
+from perpmaker.proto.common.v1 import common_pb2 as cm
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
 
@@ -57,7 +59,7 @@ async def test_an_order_that_expired_unseen_is_proven_never_to_have_landed(runni
     order = quoter.order()
     await quoter.submit(places=[order])
     await quoter.reaches(order.cloid, "NEVER_LANDED")
-    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=2)
+    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=HANG_S)
     assert "expired" in told.entries[-1].evidence
 
 
@@ -100,8 +102,11 @@ async def test_losing_the_stream_makes_orders_unknown_at_once_and_holds_quoting(
     await quoter.submit(places=[order])
     assert quoter.state(order.cloid) in ("", "PENDING")
     running.exchange.break_execute()
-    # Long before a missing answer alone would make it so.
-    await quoter.reaches(order.cloid, "UNKNOWN", within_s=3)
+    await quoter.reaches(order.cloid, "UNKNOWN")
+    # A missing answer alone would make it so, too, but much later.
+    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=HANG_S)
+    doubted = next(entry for entry in told.entries if entry.to_state == cm.ORDER_STATE_UNKNOWN)
+    assert doubted.evidence.startswith("stream_lost")
     await until(lambda: any("gateway" in e.hold.reasons for e in quoter.events), "the hold")
     await until(lambda: not quoter.hold.held, "the release")
 
@@ -239,17 +244,17 @@ async def test_a_crash_loses_nothing(running: Stack) -> None:
     running.exchange.fill(orders[1].cloid, "1")
     await quoter.reaches(orders[1].cloid, "FILLED")
     await until(lambda: quoter.standing.position.sz_e8 == e8("1.4"), "position")
-    before = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=2)
-    nonce = (await quoter.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=2)).nonce
+    before = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=HANG_S)
+    nonce = (await quoter.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=HANG_S)).nonce
     held = {cloid: (o.state, o.oid, o.filled_e8, o.fill_value_e8) for cloid, o in quoter.orders.items()}
     await running.crash()
     await running.start()
     again = await running.quoter()
-    after = await again.stub.GetSummary(os_.GetSummaryRequest(), timeout=2)
+    after = await again.stub.GetSummary(os_.GetSummaryRequest(), timeout=HANG_S)
     assert after.markets[0].standing.position == before.markets[0].standing.position
     assert after.markets[0].placed == before.markets[0].placed == 3
-    assert (await again.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=2)).nonce == nonce > 0
-    listed = await again.stub.ListOrders(os_.ListOrdersRequest(include_terminal=True), timeout=2)
+    assert (await again.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=HANG_S)).nonce == nonce > 0
+    listed = await again.stub.ListOrders(os_.ListOrdersRequest(include_terminal=True), timeout=HANG_S)
     assert {o.cloid: (o.state, o.oid, o.filled_e8, o.fill_value_e8) for o in listed.orders} == held
     assert again.epoch == quoter.epoch + 1
     await running.ready()
@@ -276,7 +281,7 @@ async def test_what_was_under_way_at_a_crash_is_in_doubt_after_it(running: Stack
     again = await running.quoter()
     await again.reaches(waiting.cloid, "NEVER_LANDED")
     await again.reaches(resting.cloid, "CANCELLED")
-    told = await again.stub.Explain(os_.ExplainRequest(cloid=waiting.cloid), timeout=2)
+    told = await again.stub.Explain(os_.ExplainRequest(cloid=waiting.cloid), timeout=HANG_S)
     assert [entry.event for entry in told.entries] == ["intent", "outcome_lost", "proven_absent"]
 
 
@@ -300,7 +305,7 @@ async def test_nothing_is_served_before_the_replay(running: Stack) -> None:
     assert running.app is not None
     running.app._servicer.is_replayed = False
     with pytest.raises(aio.AioRpcError) as caught:
-        await quoter.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=2)
+        await quoter.stub.GetHighestNonce(os_.GetHighestNonceRequest(), timeout=HANG_S)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -317,7 +322,7 @@ async def test_a_second_process_on_the_same_store_ends_the_first(running: Stack,
     try:
         with pytest.raises(aio.AioRpcError):
             await quoter.submit(places=[quoter.order()])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             failure = await first.wait_for_end()
         assert isinstance(failure, DisownedError)
         assert running.exchange.requests == []
@@ -337,7 +342,7 @@ async def test_a_drain_empties_the_market_unknown_orders_included(running: Stack
     await quoter.reaches(doubtful.cloid, "UNKNOWN")
     orphan = quoter.cloid(77, level=5)
     running.exchange.put(orphan)
-    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=8)
+    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=HANG_S)
     assert answer.verified_empty
     assert running.exchange.open() == []
     assert quoter.state(orphan) == "CANCELLED"
@@ -355,7 +360,7 @@ async def test_a_drain_that_cannot_be_verified_names_what_remains(running: Stack
     assert [left.cloid for left in answer.remaining] == [order.cloid]
     assert await quoter.submit(places=[quoter.order(level=1)]) == ["HELD"]
     running.exchange.on_cancel = lambda _cloid: "cancel"
-    joined = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=5)
+    joined = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=HANG_S)
     assert joined.verified_empty
 
 
@@ -373,7 +378,7 @@ async def test_a_drain_sees_an_order_that_is_over_by_our_record_alone(running: S
     await quoter.submit(places=[order])
     await quoter.reaches(order.cloid, "REJECTED")
     running.exchange.put(order.cloid)
-    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=8)
+    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=HANG_S)
     assert answer.verified_empty
     assert running.exchange.open() == []
 
@@ -399,7 +404,7 @@ async def test_orders_whose_quoter_stays_away_are_cancelled(running: Stack) -> N
 async def test_after_a_drain_no_order_passes_before_risk_speaks_again(running: Stack) -> None:
     quoter = await running.quoter()
     running.risk.silent = True
-    await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=5)
+    await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=HANG_S)
     assert await quoter.submit(places=[quoter.order()]) == ["NO_PERMISSION"]
 
 
@@ -455,12 +460,14 @@ async def test_orders_that_are_over_are_retired_and_late_fills_still_find_them(
     running.clock.skip(61_000)
     with server.client() as client:
         await until(lambda: not client.hexists("pm:{main}:orders:live", order.cloid), "the retirement")
-    assert running.app is not None
-    assert running.app.truth.find(order.cloid) is None
+    app = running.app
+    assert app is not None
+    # The store forgets it first.
+    await until(lambda: app.truth.find(order.cloid) is None, "its end in memory")
     running.exchange.push(fill=made)
     await until(lambda: quoter.standing.position.sz_e8 == e8("0.4"), "the late fill")
     assert [e.fill.matched for e in quoter.events if e.WhichOneof("event") == "fill"] == [True]
-    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=2)
+    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=HANG_S)
     assert told.order.cloid == order.cloid
 
 

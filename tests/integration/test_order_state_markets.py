@@ -12,6 +12,7 @@ from grpc import aio
 from tests.support import waiting
 from tests.support.order_state import MARKET, e8
 from tests.support.order_state_stack import Quoter, RedisProcess, Stack, redis_kinds, redis_server, stack, until
+from tests.support.waiting import HANG_S
 
 from perpmaker.api.parts import OrderStatePart
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
@@ -41,12 +42,12 @@ async def apply(house: Stack, revision: int, *markets: str, **changes: Any) -> i
     part: OrderStatePart = house.part.model_copy(update={"revision": revision, "markets": markets, **changes})
     async with house.asking() as stub:
         request = os_.ApplyConfigRequest(revision=revision, part_json=part.model_dump_json())
-        return int((await stub.ApplyConfig(request, timeout=3)).applied_revision)
+        return int((await stub.ApplyConfig(request, timeout=HANG_S)).applied_revision)
 
 
 async def summary(house: Stack) -> os_.GetSummaryResponse:
     async with house.asking() as stub:
-        answer: os_.GetSummaryResponse = await stub.GetSummary(os_.GetSummaryRequest(), timeout=3)
+        answer: os_.GetSummaryResponse = await stub.GetSummary(os_.GetSummaryRequest(), timeout=HANG_S)
         return answer
 
 
@@ -58,7 +59,7 @@ async def accepted(quoter: Quoter, **order: Any) -> str:
         offered = quoter.order(**order)
         return offered.cloid if await quoter.submit(places=[offered]) == ["ACCEPTED"] else None
 
-    return await waiting.until(f"an order of {quoter.market} is accepted", placed, within_s=10)
+    return await waiting.until(f"an order of {quoter.market} is accepted", placed)
 
 
 async def test_an_added_market_trades_while_the_others_go_on(house: Stack) -> None:
@@ -103,12 +104,12 @@ async def test_orders_of_a_removed_market_are_cancelled_and_tracked_until_they_a
     async def is_let_go() -> bool:
         async with house.asking() as stub:
             try:
-                await stub.ListOrders(os_.ListOrdersRequest(market=ETH), timeout=3)
+                await stub.ListOrders(os_.ListOrdersRequest(market=ETH), timeout=HANG_S)
             except aio.AioRpcError as error:
                 return error.code() is grpc.StatusCode.INVALID_ARGUMENT
             return False
 
-    await waiting.until("ETH is let go", is_let_go, within_s=10)
+    await waiting.until("ETH is let go", is_let_go)
     assert house.exchange.orders[stays].is_open
 
 
@@ -165,7 +166,7 @@ async def test_fills_of_a_removed_market_still_enter_its_ledger(house: Stack) ->
         (market,) = [market for market in (await summary(house)).markets if market.market == ETH]
         return market.standing.position.sz_e8 == e8("1.5")
 
-    await waiting.until("the late fill is in the ledger", recorded, within_s=10)
+    await waiting.until("the late fill is in the ledger", recorded)
 
 
 async def test_whoever_watches_all_markets_hears_of_those_that_come(house: Stack) -> None:
@@ -179,7 +180,7 @@ async def test_whoever_watches_all_markets_hears_of_those_that_come(house: Stack
             message = await call.read()
             return bool(message.trace.market == ETH and message.WhichOneof("event") == "snapshot")
 
-        await waiting.until("a snapshot of ETH", heard, within_s=10)
+        await waiting.until("a snapshot of ETH", heard)
         call.cancel()
 
 

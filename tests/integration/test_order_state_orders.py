@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.order_state import MARKET, e8
 from tests.support.order_state_stack import RedisProcess, Stack, redis_server, stack, until
+from tests.support.waiting import HANG_S
 
 from perpmaker.proto.common.v1 import common_pb2 as cm
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
@@ -265,7 +266,7 @@ async def test_foreign_orders_are_left_alone(running: Stack) -> None:
     quoter = await running.quoter()
     running.exchange.put("", placed_ms=running.exchange.time_ms() - 60_000)
     running.exchange.push(open_orders=running.exchange._open_orders(queried=False))
-    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="d"), timeout=5)
+    answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="d"), timeout=HANG_S)
     assert answer.verified_empty
     assert len(running.exchange.open()) == 1
     assert running.exchange.cancels_asked() == []
@@ -279,7 +280,7 @@ async def test_a_foreign_fill_moves_the_position_and_is_told_as_unmatched(runnin
     await until(lambda: quoter.standing.position.sz_e8 == e8("0.3"), "position")
     recorded = [event.fill for event in quoter.events if event.WhichOneof("event") == "fill"]
     assert [fill.matched for fill in recorded] == [False]
-    summary = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=2)
+    summary = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=HANG_S)
     assert summary.markets[0].unmatched_fills == 1
 
 
@@ -315,15 +316,15 @@ async def test_the_history_of_an_order_can_be_read(running: Stack) -> None:
     await quoter.reaches(order.cloid, "RESTING")
     running.exchange.fill(order.cloid, "1")
     await quoter.reaches(order.cloid, "FILLED")
-    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=2)
+    told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=HANG_S)
     assert told.entries[0].event == "intent"
     assert told.entries[-1].to_state == cm.ORDER_STATE_FILLED
     assert [fill.sz_e8 for fill in told.fills] == [e8("1")]
-    listed = await quoter.stub.ListFills(os_.ListFillsRequest(market=MARKET), timeout=2)
+    listed = await quoter.stub.ListFills(os_.ListFillsRequest(market=MARKET), timeout=HANG_S)
     assert len(listed.fills) == 1
-    orders = await quoter.stub.ListOrders(os_.ListOrdersRequest(include_terminal=True), timeout=2)
+    orders = await quoter.stub.ListOrders(os_.ListOrdersRequest(include_terminal=True), timeout=HANG_S)
     assert [o.cloid for o in orders.orders] == [order.cloid]
-    assert not (await quoter.stub.ListOrders(os_.ListOrdersRequest(market=MARKET), timeout=2)).orders
+    assert not (await quoter.stub.ListOrders(os_.ListOrdersRequest(market=MARKET), timeout=HANG_S)).orders
 
 
 async def test_totals_count_what_happened(running: Stack) -> None:
@@ -333,7 +334,7 @@ async def test_totals_count_what_happened(running: Stack) -> None:
     await quoter.reaches(orders[1].cloid, "RESTING")
     await quoter.submit(cancels=[orders[0].cloid])
     await quoter.reaches(orders[0].cloid, "CANCELLED")
-    summary = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=2)
+    summary = await quoter.stub.GetSummary(os_.GetSummaryRequest(), timeout=HANG_S)
     market = summary.markets[0]
     assert (market.market, market.placed, market.cancelled, market.rejected) == (MARKET, 2, 1, 0)
     assert summary.unresolved_orders == 0

@@ -14,7 +14,7 @@ import redis
 from grpc import aio
 from tests.support.risk import BTC
 from tests.support.risk_house import RiskHouse, Watched
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.common import rpc
 from perpmaker.proto.risk.v1 import risk_pb2 as risk
@@ -43,7 +43,7 @@ async def start(house: RiskHouse) -> asyncio.subprocess.Process:
 
 async def open_within(house: RiskHouse) -> tuple[aio.Channel, Watched]:
     channel = rpc.connect(house.part.endpoint.listen)
-    await asyncio.wait_for(rpc.ready(channel), 20)
+    await asyncio.wait_for(rpc.ready(channel), HANG_S)
     return channel, Watched(RiskServiceStub(channel))
 
 
@@ -51,7 +51,7 @@ async def test_a_latch_outlives_sigkill_right_after_its_answer(house: RiskHouse)
     process = await start(house)
     channel, watched = await open_within(house)
     await watched.wait("an open permission", lambda p: not p.reasons)
-    answer = await RiskServiceStub(channel).Trip(risk.TripRequest(market=BTC), timeout=5)
+    answer = await RiskServiceStub(channel).Trip(risk.TripRequest(market=BTC), timeout=HANG_S)
     process.kill()
     await process.wait()
     await watched.close()
@@ -66,11 +66,11 @@ async def test_a_latch_outlives_sigkill_right_after_its_answer(house: RiskHouse)
     async def emptied() -> bool:
         return any(market == BTC for market, _ in house.orders.cancels)
 
-    await until("the book is emptied again", emptied, within_s=10)
+    await until("the book is emptied again", emptied)
     await watched.close()
     await channel.close()
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), HANG_S) == 0
 
 
 async def test_a_store_that_cannot_keep_a_latch_is_refused_with_the_remedy(house: RiskHouse) -> None:
@@ -78,7 +78,7 @@ async def test_a_store_that_cannot_keep_a_latch_is_refused_with_the_remedy(house
         client.config_set("appendonly", "no")
     process = await start(house)
     assert process.stderr is not None
-    said = await asyncio.wait_for(process.stderr.read(), 20)
+    said = await asyncio.wait_for(process.stderr.read(), HANG_S)
     assert await process.wait() == 2
     assert b"appendonly yes" in said
 
@@ -92,4 +92,4 @@ async def test_a_store_that_dies_before_the_stop_does_not_stop_the_stop(house: R
     await watched.close()
     await channel.close()
     os.kill(process.pid, signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), HANG_S) == 0

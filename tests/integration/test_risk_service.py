@@ -11,7 +11,7 @@ import redis
 from grpc import aio
 from tests.support.risk import BTC, ETH, MARK_E8, standing
 from tests.support.risk_house import RiskHouse, Watched, risk_house
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.common.decimals import E8
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
@@ -27,7 +27,7 @@ async def house(tmp_path: Path) -> AsyncIterator[RiskHouse]:
 
 
 async def trip(house: RiskHouse, market: str = BTC) -> risk.TripResponse:
-    answer: risk.TripResponse = await house.stub.Trip(risk.TripRequest(market=market, reason="test"), timeout=5)
+    answer: risk.TripResponse = await house.stub.Trip(risk.TripRequest(market=market, reason="test"), timeout=HANG_S)
     return answer
 
 
@@ -39,13 +39,13 @@ async def test_a_healthy_market_is_permitted_its_whole_range_and_risk_is_ready(h
     async def ready() -> bool:
         return house.runtime.is_ready
 
-    await until("risk is ready", ready, within_s=5)
+    await until("risk is ready", ready)
 
 
 async def test_a_permission_is_renewed_before_it_runs_out_with_rising_sequence(house: RiskHouse) -> None:
     permission = await house.open_permission()
     for _ in range(6):
-        renewed = await house.watched.wait("the next permission", lambda _: True, within_s=2)
+        renewed = await house.watched.wait("the next permission", lambda _: True)
         assert permission.valid_until_ms < renewed.valid_until_ms <= permission.valid_until_ms + 2_000
         permission = renewed
     sequences = [message.trace.sequence for message in house.watched.seen]
@@ -93,7 +93,7 @@ async def test_emptying_is_repeated_until_the_exchange_shows_nothing(house: Risk
     house.gateway.refuses_arming = 2
     answer: risk.TripResponse = await house.stub.Trip(risk.TripRequest(market=BTC), timeout=0.6)
     assert not answer.verified_empty
-    refused = await refusal(house.stub.Rearm(risk.RearmRequest(trip_id=answer.trip_id), timeout=5))
+    refused = await refusal(house.stub.Rearm(risk.RearmRequest(trip_id=answer.trip_id), timeout=HANG_S))
     assert refused is grpc.StatusCode.FAILED_PRECONDITION
     house.orders.answers_empty.set()
     await house.trip_is_executed(answer.trip_id)
@@ -109,18 +109,18 @@ async def refusal(call: aio.UnaryUnaryCall[object, object]) -> grpc.StatusCode:
 async def test_only_the_latched_id_rearms_and_only_once(house: RiskHouse) -> None:
     await house.open_permission()
     answer = await trip(house)
-    wrong = house.stub.Rearm(risk.RearmRequest(trip_id="trip-0-wrong"), timeout=5)
+    wrong = house.stub.Rearm(risk.RearmRequest(trip_id="trip-0-wrong"), timeout=HANG_S)
     assert await refusal(wrong) is grpc.StatusCode.NOT_FOUND
     assert (await house.state()).trips
     request = risk.RearmRequest(trip_id=answer.trip_id)
-    assert (await house.stub.Rearm(request, timeout=5)).released
+    assert (await house.stub.Rearm(request, timeout=HANG_S)).released
     await house.open_permission()
-    assert not (await house.stub.Rearm(request, timeout=5)).released
+    assert not (await house.stub.Rearm(request, timeout=HANG_S)).released
 
     async def armed() -> bool:
         return house.gateway.disarmed == {}
 
-    await until("the gateway is armed", armed, within_s=5)
+    await until("the gateway is armed", armed)
 
 
 async def test_a_second_trip_joins_the_first_and_proves_the_book_empty_again(house: RiskHouse) -> None:
@@ -147,7 +147,7 @@ async def test_the_latch_survives_a_restart_and_the_book_is_emptied_again(house:
     async def disarmed() -> bool:
         return house.gateway.disarmed == {BTC: "killed"}
 
-    await until("the gateway is disarmed again", disarmed, within_s=5)
+    await until("the gateway is disarmed again", disarmed)
     assert not any(
         not m.permission.killed and m.trace.market == BTC for m in house.watched.seen if not m.permission.reasons
     )
@@ -163,7 +163,7 @@ async def test_a_gateway_that_comes_back_is_disarmed_again(house: RiskHouse) -> 
     async def disarmed() -> bool:
         return house.gateway.disarmed == {BTC: "killed"}
 
-    await until("the gateway is disarmed again", disarmed, within_s=10)
+    await until("the gateway is disarmed again", disarmed)
 
 
 async def test_orders_seen_live_while_halted_are_emptied_again(house: RiskHouse) -> None:
@@ -176,7 +176,7 @@ async def test_orders_seen_live_while_halted_are_emptied_again(house: RiskHouse)
         again = [drain_id for market, drain_id in house.orders.cancels if drain_id != answer.trip_id]
         return again == [f"{answer.trip_id}~2"]
 
-    await until("the book is emptied again", emptied, within_s=5)
+    await until("the book is emptied again", emptied)
     await house.trip_is_executed(answer.trip_id)
 
 
@@ -196,7 +196,7 @@ async def test_a_day_loss_trips_and_a_rearm_while_it_lasts_trips_again(house: Ri
     house.orders.now(BTC, standing(cash_e8=-500 * E8, fills=1))
     first = await house.watched.wait("a latched permission", lambda p: bool(p.trip_id))
     await house.trip_is_executed(first.trip_id)
-    assert (await house.stub.Rearm(risk.RearmRequest(trip_id=first.trip_id), timeout=5)).released
+    assert (await house.stub.Rearm(risk.RearmRequest(trip_id=first.trip_id), timeout=HANG_S)).released
     again = await house.watched.wait("another trip", lambda p: p.trip_id not in ("", first.trip_id))
     assert "daily_loss" in again.reasons
 
@@ -208,10 +208,10 @@ async def test_the_days_loss_survives_a_restart(house: RiskHouse) -> None:
     async def lost() -> bool:
         return (await house.state()).day_pnl_quote_e8 == -450 * E8
 
-    await until("the loss is seen", lost, within_s=5)
+    await until("the loss is seen", lost)
     await house.stop_risk()
     await house.start_risk()
-    await until("the loss is remembered", lost, within_s=10)
+    await until("the loss is remembered", lost)
     checks = {check.name: check for check in (await house.state()).markets[0].checks}
     assert checks["daily_loss"].severity == 2
     assert checks["daily_loss"].utilization_ppm == 900_000
@@ -244,7 +244,7 @@ async def test_a_silent_feed_stops_quoting_then_empties_the_book_and_recovers(tm
         async def pulled() -> bool:
             return any(market == BTC and drain.startswith("pull-") for market, drain in house.orders.cancels)
 
-        await until("the book is pulled", pulled, within_s=5)
+        await until("the book is pulled", pulled)
         house.gateway.ticks.set()
         await house.open_permission()
         assert not (await house.state()).trips
@@ -264,7 +264,7 @@ async def test_a_lost_neighbour_closes_the_permission_until_it_is_back(
     async def not_ready() -> bool:
         return not house.runtime.is_ready
 
-    await until("risk is not ready", not_ready, within_s=5)
+    await until("risk is not ready", not_ready)
     await (house.open_orders() if name == "orders" else house.open_gateway())
     await house.open_permission()
 
@@ -284,7 +284,7 @@ async def test_a_dead_store_closes_the_permission_but_never_stops_a_kill(house: 
     answer = await trip(house)
     assert answer.verified_empty
     request = risk.RearmRequest(trip_id=answer.trip_id)
-    assert await refusal(house.stub.Rearm(request, timeout=5)) is grpc.StatusCode.UNAVAILABLE
+    assert await refusal(house.stub.Rearm(request, timeout=HANG_S)) is grpc.StatusCode.UNAVAILABLE
     house.store.start()
     await house.watched.wait("the store is back", lambda p: "store" not in p.reasons)
     await house.stop_risk()
@@ -298,7 +298,7 @@ async def test_closing_a_market_empties_it_is_idempotent_and_survives_a_restart(
     house.orders.now(BTC, standing(open_orders=2, ask_e8=10))
     request = risk.CloseMarketRequest(market=BTC, drain_id="drain-1")
     for _ in range(2):
-        answer = await house.stub.CloseMarket(request, timeout=5)
+        answer = await house.stub.CloseMarket(request, timeout=HANG_S)
         assert (answer.verified_empty, answer.remaining) == (True, 0)
     closed = await house.watched.wait("a closed permission", lambda p: p.closed)
     assert (closed.killed, closed.reduce_only) == (False, True)
@@ -307,7 +307,7 @@ async def test_closing_a_market_empties_it_is_idempotent_and_survives_a_restart(
     await house.start_risk()
     await house.watched.wait("a closed permission", lambda p: p.closed)
     for _ in range(2):
-        await house.stub.OpenMarket(risk.OpenMarketRequest(market=BTC), timeout=5)
+        await house.stub.OpenMarket(risk.OpenMarketRequest(market=BTC), timeout=HANG_S)
     await house.open_permission()
 
 
@@ -321,9 +321,9 @@ async def test_a_close_that_cannot_be_proven_tells_what_remains(house: RiskHouse
 
 async def test_a_market_stays_closed_while_the_store_cannot_record_its_opening(house: RiskHouse) -> None:
     await house.open_permission()
-    await house.stub.CloseMarket(risk.CloseMarketRequest(market=BTC, drain_id="d"), timeout=5)
+    await house.stub.CloseMarket(risk.CloseMarketRequest(market=BTC, drain_id="d"), timeout=HANG_S)
     house.store.kill()
-    code = await refusal(house.stub.OpenMarket(risk.OpenMarketRequest(market=BTC), timeout=5))
+    code = await refusal(house.stub.OpenMarket(risk.OpenMarketRequest(market=BTC), timeout=HANG_S))
     assert code is grpc.StatusCode.UNAVAILABLE
     house.store.start()
     await house.watched.wait("still closed", lambda p: p.closed)
@@ -331,12 +331,12 @@ async def test_a_market_stays_closed_while_the_store_cannot_record_its_opening(h
 
 async def test_markets_that_are_not_configured_are_refused_by_name(house: RiskHouse) -> None:
     for call in (
-        house.stub.Trip(risk.TripRequest(market="SOL"), timeout=5),
-        house.stub.CloseMarket(risk.CloseMarketRequest(market="SOL", drain_id="d"), timeout=5),
-        house.stub.OpenMarket(risk.OpenMarketRequest(market="SOL"), timeout=5),
+        house.stub.Trip(risk.TripRequest(market="SOL"), timeout=HANG_S),
+        house.stub.CloseMarket(risk.CloseMarketRequest(market="SOL", drain_id="d"), timeout=HANG_S),
+        house.stub.OpenMarket(risk.OpenMarketRequest(market="SOL"), timeout=HANG_S),
     ):
         assert await refusal(call) is grpc.StatusCode.NOT_FOUND
-    nameless = house.stub.CloseMarket(risk.CloseMarketRequest(market=BTC), timeout=5)
+    nameless = house.stub.CloseMarket(risk.CloseMarketRequest(market=BTC), timeout=HANG_S)
     assert await refusal(nameless) is grpc.StatusCode.INVALID_ARGUMENT
     stream = house.stub.WatchPermissions(risk.WatchPermissionsRequest(markets=["SOL"]))
     with pytest.raises(aio.AioRpcError):

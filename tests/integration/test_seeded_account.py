@@ -65,4 +65,4 @@ async def test_flatten_closes_the_position_at_the_exchange() -> None:
         await stack.wait("it is flat", is_flat, within_s=30)
         assert await stack.open_orders() == []
         assert Decimal(await stack.position()) == 0
-        await stack.wait("the books agree", lambda: _agrees(stack), within_s=10)
+        await stack.wait("the books agree", lambda: _agrees(stack))

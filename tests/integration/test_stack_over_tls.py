@@ -16,7 +16,7 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.server import StoreServer
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.desired import Addressing, ServiceAddress, Wallet, desired_parts
 from perpmaker.api.load import load
@@ -140,7 +140,7 @@ class Stack:
     async def resting(self) -> list[dict[str, Any]]:
         """The account's orders as the venue has them."""
         async with rpc.connect(self.gateway, self.own("perpmaker-operator")) as channel:
-            status = await ReferenceServiceStub(channel).GetStatus(gw.GetStatusRequest(), timeout=1)
+            status = await ReferenceServiceStub(channel).GetStatus(gw.GetStatusRequest(), timeout=HANG_S)
         async with aiohttp.ClientSession() as http:
             body = {"type": "openOrders", "user": status.account_address}
             async with http.post(f"{self.venue}/info", json=body) as answer:
@@ -177,7 +177,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
 
 async def is_serving(address: str) -> bool:
     async with rpc.connect(address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=HANG_S)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -187,7 +187,7 @@ async def test_an_account_quotes_over_tls_while_its_certificates_are_renewed(sta
     except AssertionError:
         pytest.fail("\n".join(f"--- {name}\n{stack.log(name)[-1500:]}" for name in SECRETS))
     for name, address in stack.probes.items():
-        await until(f"{name} is ready", lambda at=address: is_serving(at), within_s=20)
+        await until(f"{name} is ready", lambda at=address: is_serving(at))
     lost = stack.log("quoter").count("stream.lost")
     before = stack.own("demo-risk").certificate_file.read_bytes()
     await stack.make_certificates()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from tests.support.waiting import HANG_S
 
 PROGRAM = "from perpmaker.venue.app import main, VenueOptions; main(VenueOptions({}))"
 
@@ -31,7 +32,7 @@ async def program(options: str = "") -> AsyncIterator[asyncio.subprocess.Process
 
 async def addresses(process: asyncio.subprocess.Process) -> dict[str, str]:
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         return dict(json.loads(await process.stdout.readline()))
 
 
@@ -46,7 +47,7 @@ async def test_it_serves_on_the_addresses_it_names_and_stops_when_told(how: sign
             async with session.post(said["control"], json={"op": "dump_state"}) as response:
                 assert (await response.json())["violations"] == []
             process.send_signal(how)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANG_S):
                 assert await process.wait() == 0
 
 
@@ -55,7 +56,7 @@ async def test_a_taken_port_is_named_with_its_remedy(option: str) -> None:
     async with program() as first:
         said = await addresses(first)
         taken = said["api" if option == "port" else "control"].rpartition(":")[2]
-        async with program(f"{option}={taken}") as second, asyncio.timeout(20):
+        async with program(f"{option}={taken}") as second, asyncio.timeout(HANG_S):
             _, errors = await second.communicate()
             assert second.returncode == 2
             shown = f"--{option.replace('_', '-')}"
@@ -63,7 +64,7 @@ async def test_a_taken_port_is_named_with_its_remedy(option: str) -> None:
 
 
 async def test_an_unknown_market_is_refused_with_those_there_are() -> None:
-    async with program("markets=('DOGE',)") as process, asyncio.timeout(20):
+    async with program("markets=('DOGE',)") as process, asyncio.timeout(HANG_S):
         _, errors = await process.communicate()
         assert process.returncode == 2
         assert "DOGE" in errors.decode() and "BTC, ETH, SOL, HYPE" in errors.decode()
@@ -82,5 +83,5 @@ async def test_probes_have_an_answer_on_the_api_port_whatever_is_cut_off() -> No
         async with session.get(f"http://127.0.0.1:{port}/healthz") as response:
             assert (response.status, await response.text()) == (200, "ok\n")
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             assert await process.wait() == 0

@@ -19,7 +19,7 @@ from tests.support.quoter import part as quoter_part
 from tests.support.risk import account_limits, market_limits
 from tests.support.server import StoreServer
 from tests.support.venue import TestVenue
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import DeadMansSwitchPart, GatewayPart, MarketRiskPart, OrderStatePart, QuoterPart, RiskPart
 from perpmaker.common import rpc
@@ -145,7 +145,7 @@ class Account:
         async def both() -> bool:
             return set(await self.resting(market)) == {"A", "B"}
 
-        await until(f"{market} is quoted on both sides", both, within_s=15)
+        await until(f"{market} is quoted on both sides", both)
         return app[0]
 
     async def _open(self, name: str, build: Callable[[Runtime], Service]) -> None:
@@ -170,7 +170,7 @@ class Account:
         async def all_are() -> bool:
             return all(self.is_ready(name) for name in names)
 
-        await until(f"{names} are ready", all_are, within_s=15)
+        await until(f"{names} are ready", all_are)
 
     async def apply(self, revision: int, *markets: MarketRiskPart) -> None:
         """Push markets and their limits to the three services, in the order in which the operator does."""
@@ -181,7 +181,7 @@ class Account:
             (self.gateway, gateway_pb2, self.gateway_part(revision, *names)),
         ):
             request = package.ApplyConfigRequest(revision=revision, part_json=part.model_dump_json())  # type: ignore[attr-defined]
-            answer = await stub.ApplyConfig(request, timeout=rpc.CONFIG_DEADLINE_S)
+            answer = await stub.ApplyConfig(request, timeout=HANG_S)
             assert answer.applied_revision == revision
 
     async def resting(self, market: str) -> list[str]:
@@ -191,13 +191,13 @@ class Account:
 
     async def permission(self, market: str) -> risk_pb2.Permission:
         """The permission of a market as risk has it now."""
-        state = await self.risk.GetState(risk_pb2.GetStateRequest(), timeout=3)
+        state = await self.risk.GetState(risk_pb2.GetStateRequest(), timeout=HANG_S)
         (found,) = [item.permission for item in state.markets if item.market == market]
         return found
 
     async def position_e8(self, market: str) -> int:
         """Position in order-state's ledger."""
-        summary = await self.orders.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=3)
+        summary = await self.orders.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=HANG_S)
         (found,) = [item.standing.position for item in summary.markets if item.market == market]
         assert isinstance(found, common.Position)
         return found.sz_e8
@@ -240,7 +240,7 @@ class Vigil:
         async def looked() -> bool:
             return self.looks >= wanted
 
-        await until("the vigil has looked again", looked, within_s=30)
+        await until("the vigil has looked again", looked)
 
     async def _watch(self) -> None:
         truth = self._account._houses["orders"].service

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from grpc import aio
 from tests.support.venue import TestVenue
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import DeadMansSwitchPart, GatewayPart
 from perpmaker.common import rpc
@@ -29,8 +29,6 @@ from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as stubs
 from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
-
-DEADLINE_S = 10.0
 
 Message = TypeVar("Message")
 
@@ -92,7 +90,7 @@ class Heard(Generic[Message]):
 
     async def until(self, matches: Callable[[Message], bool], *, after: int = 0) -> Message:
         """First message from position `after` on that matches. Raises TimeoutError."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(HANG_S):
             position = after
             while True:
                 while position < len(self.messages):
@@ -234,7 +232,7 @@ async def running_gateway(
         await server.start()
         gateway = TestGateway(service, runtime, part, wallet, rpc.connect(part.endpoint.listen))
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(HANG_S):
                 await service.start()
                 if until_ready:
                     await _ready(gateway)
@@ -250,4 +248,4 @@ async def _ready(gateway: TestGateway) -> None:
     async def is_ready() -> bool:
         return gateway.service.status().ready
 
-    await until("the gateway is ready", is_ready, within_s=DEADLINE_S)
+    await until("the gateway is ready", is_ready)

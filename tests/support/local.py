@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.waiting import HANG_S
+
 from perpmaker.local.events import Event
 from perpmaker.local.processes import Child, ChildSpec, Condition, Probe
 from perpmaker.local.readiness import announces
@@ -45,7 +47,7 @@ class Events:
         self.seen.append(event)
         self._news.set()
 
-    async def until(self, matches: Callable[[Event], bool], *, within_s: float = 20) -> Event:
+    async def until(self, matches: Callable[[Event], bool], *, within_s: float = HANG_S) -> Event:
         """The first event, seen or to come, that matches."""
         async with asyncio.timeout(within_s):
             while True:
@@ -60,7 +62,7 @@ async def ready(spec: ChildSpec, events: Events) -> Child:
     """Start a child and wait until it is ready."""
     child = Child(spec, events)
     await child.start()
-    await child.reach(frozenset({Condition.READY}), 20)
+    await child.reach(frozenset({Condition.READY}), HANG_S)
     return child
 
 

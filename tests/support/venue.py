@@ -22,6 +22,7 @@ import msgspec
 from Crypto.Hash import keccak
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from tests.support.waiting import HANG_S
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.options import VenueOptions
@@ -143,7 +144,7 @@ class VenueSocket:
         return [message["data"] for message in self.received if message["channel"] == channel]
 
     async def wait(
-        self, matches: Callable[[dict[str, Any]], bool], *, after: int = 0, deadline_s: float = 5.0
+        self, matches: Callable[[dict[str, Any]], bool], *, after: int = 0, deadline_s: float = HANG_S
     ) -> dict[str, Any]:
         """The first message from position `after` on that matches. Raises `TimeoutError`."""
         async with asyncio.timeout(deadline_s):
@@ -153,7 +154,7 @@ class VenueSocket:
                         return message
                 await self._next(len(self.received))
 
-    async def closed(self, deadline_s: float = 5.0) -> int | None:
+    async def closed(self, deadline_s: float = HANG_S) -> int | None:
         """Wait until the venue has ended the connection; the close code, if it gave one."""
         async with asyncio.timeout(deadline_s):
             while not self.socket.closed:
