@@ -15,7 +15,7 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from tests.support.certificates import ACCOUNT, NAMESPACE, OPERATOR, House, Mounted, member
-from tests.support.waiting import until
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.common import rpc, service
 from perpmaker.common.certificate_files import CertificateFiles, watch_expiry
@@ -112,15 +112,25 @@ async def target(mine: Mounted) -> AsyncIterator[str]:
         yield at.listen
 
 
-async def arm(target: str, tls: Tls | None) -> StatusCode:
+async def connected(channel: aio.Channel) -> aio.Channel:
+    """The channel once its handshake is over: on a slow machine the first ones time out."""
+    async with asyncio.timeout(HANG_S):
+        await rpc.ready(channel)
+    return channel
+
+
+async def arm(target: str, tls: Tls | None, *, waits: bool = False) -> StatusCode:
     """What a caller is told that opens a connection for one call."""
     async with rpc.connect(target, tls) as channel:
-        return await arm_on(channel)
+        return await arm_on(channel, waits=waits)
 
 
-async def arm_on(channel: aio.Channel) -> StatusCode:
+async def arm_on(channel: aio.Channel, *, waits: bool = False) -> StatusCode:
+    """What a call is told; one that `waits` is made on a connection, and fails without a word where there is none."""
+    if waits:
+        await connected(channel)
     try:
-        await gw_grpc.ExecutionServiceStub(channel).Arm(gw.ArmRequest(), timeout=5)
+        await gw_grpc.ExecutionServiceStub(channel).Arm(gw.ArmRequest(), timeout=HANG_S)
     except aio.AioRpcError as error:
         return error.code()
     return StatusCode.OK
@@ -128,7 +138,7 @@ async def arm_on(channel: aio.Channel) -> StatusCode:
 
 async def echo(call: aio.StreamStreamCall[gw.ExecuteRequest, gw.ExecuteResponse], request_id: int) -> int:
     await call.write(gw.ExecuteRequest(request_id=request_id))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         answer = await call.read()
     assert isinstance(answer, gw.ExecuteResponse)
     return answer.request_id
@@ -136,22 +146,26 @@ async def echo(call: aio.StreamStreamCall[gw.ExecuteRequest, gw.ExecuteResponse]
 
 async def test_a_peer_whose_role_may_call_is_served_unary_and_in_streams(house: House, target: str) -> None:
     async with rpc.connect(target, house.mount(member(Role.ORDER_STATE)).tls) as channel:
-        assert await echo(gw_grpc.ExecutionServiceStub(channel).Execute(), 7) == 7
+        assert await echo(gw_grpc.ExecutionServiceStub(await connected(channel)).Execute(), 7) == 7
     async with rpc.connect(target, house.mount(member(Role.QUOTER)).tls) as channel:
-        updates = gw_grpc.MarketDataServiceStub(channel).Subscribe(gw.MarketDataServiceSubscribeRequest(), timeout=5)
+        updates = gw_grpc.MarketDataServiceStub(await connected(channel)).Subscribe(
+            gw.MarketDataServiceSubscribeRequest(), timeout=HANG_S
+        )
         assert await updates.read() == gw.MarketDataServiceSubscribeResponse()
-    assert await arm(target, house.mount(member(Role.RISK)).tls) is StatusCode.OK
+    assert await arm(target, house.mount(member(Role.RISK)).tls, waits=True) is StatusCode.OK
 
 
 async def test_a_role_without_permission_is_told_who_has_it(house: House, target: str) -> None:
     async with rpc.connect(target, house.mount(member(Role.QUOTER)).tls) as channel:
-        stub = gw_grpc.ExecutionServiceStub(channel)
+        stub = gw_grpc.ExecutionServiceStub(await connected(channel))
         with pytest.raises(aio.AioRpcError, match=r"quoter may not call .*Arm; allowed: risk") as arming:
-            await stub.Arm(gw.ArmRequest(), timeout=5)
+            await stub.Arm(gw.ArmRequest(), timeout=HANG_S)
         with pytest.raises(aio.AioRpcError, match=r"quoter may not call .*Execute; allowed: order-state") as executing:
-            await stub.Execute(timeout=5).read()
+            await stub.Execute(timeout=HANG_S).read()
     async with rpc.connect(target, house.mount(OPERATOR).tls) as channel:
-        updates = gw_grpc.MarketDataServiceStub(channel).Subscribe(gw.MarketDataServiceSubscribeRequest(), timeout=5)
+        updates = gw_grpc.MarketDataServiceStub(await connected(channel)).Subscribe(
+            gw.MarketDataServiceSubscribeRequest(), timeout=HANG_S
+        )
         with pytest.raises(aio.AioRpcError, match=r"operator may not call .*allowed: risk, quoter") as subscribing:
             await updates.read()
     codes = {error.value.code() for error in (arming, executing, subscribing)}
@@ -163,7 +177,7 @@ async def test_the_right_role_of_another_account_is_refused(
     house: House, target: str, account: str, namespace: str
 ) -> None:
     stranger = house.mount(member(Role.RISK, account, namespace))
-    assert await arm(target, stranger.tls) is StatusCode.PERMISSION_DENIED
+    assert await arm(target, stranger.tls, waits=True) is StatusCode.PERMISSION_DENIED
 
 
 async def test_a_caller_without_a_certificate_gets_no_connection(house: House, target: str) -> None:
@@ -173,17 +187,17 @@ async def test_a_caller_without_a_certificate_gets_no_connection(house: House, t
         assert await arm_on(channel) is StatusCode.UNAVAILABLE
 
 
-async def arm_showing(target: str, mounted: Mounted) -> StatusCode:
+async def arm_showing(target: str, mounted: Mounted, *, waits: bool = False) -> StatusCode:
     """What a caller is told that shows a certificate without looking at it first."""
     shown = grpc.ssl_channel_credentials(
         *(file.read_bytes() for file in (mounted.tls.ca_file, mounted.tls.key_file, mounted.tls.certificate_file))
     )
     async with aio.secure_channel(target, shown) as channel:
-        return await arm_on(channel)
+        return await arm_on(channel, waits=waits)
 
 
 async def test_an_expired_or_foreign_certificate_gets_no_connection(house: House, target: str, tmp_path: Path) -> None:
-    assert await arm_showing(target, house.mount(member(Role.RISK))) is StatusCode.OK
+    assert await arm_showing(target, house.mount(member(Role.RISK)), waits=True) is StatusCode.OK
     assert await arm_showing(target, house.mount(member(Role.RISK), good_for_s=-60)) is StatusCode.UNAVAILABLE
     forger = House(tmp_path, "forger").mount(member(Role.RISK), believes=house.authority.certificate_pem)
     assert await arm_showing(target, forger) is StatusCode.UNAVAILABLE
@@ -202,7 +216,7 @@ def refused_over_tls_1_2(target: str, caller: Mounted) -> bytes:
     context.set_alpn_protocols(["h2"])
     host, port = target.split(":")
     with (
-        socket.create_connection((host, int(port)), timeout=5) as raw,
+        socket.create_connection((host, int(port)), timeout=HANG_S) as raw,
         context.wrap_socket(raw, server_hostname=host) as wire,
     ):
         wire.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + arm_request())
@@ -239,10 +253,12 @@ async def test_a_connection_below_tls_1_3_is_refused_at_the_first_call(house: Ho
     assert b"TLSv1.2; TLSv1.3 is required" in told
 
 
-async def health_of(target: str, name: str, tls: Tls | None = None) -> int:
+async def health_of(target: str, name: str, tls: Tls | None = None, *, waits: bool = True) -> int:
     async with rpc.connect(target, tls) as channel:
+        if waits:
+            await connected(channel)
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=HANG_S)
         return int(answer.status)
 
 
@@ -255,9 +271,9 @@ async def test_health_has_a_plaintext_port_with_nothing_else_beside_tls(house: H
         await doorman.runtime.set_ready(False)
         assert await health_of(probes, "") == NOT_SERVING
         assert await health_of(at.listen, "", house.mount(member(Role.CLI)).tls) == NOT_SERVING
-        assert await arm(probes, None) is StatusCode.UNIMPLEMENTED
+        assert await arm(probes, None, waits=True) is StatusCode.UNIMPLEMENTED
         with pytest.raises(aio.AioRpcError) as refused:
-            await health_of(at.listen, "")
+            await health_of(at.listen, "", waits=False)
         assert refused.value.code() is StatusCode.UNAVAILABLE
 
 
@@ -265,15 +281,19 @@ async def test_without_tls_both_ports_tell_health(house: House) -> None:
     at = Endpoint(listen=free_address(), health_listen=free_address())
     async with serving(at):
         assert await health_of(at.listen, "") == await health_of(at.health_listen or "", "") == SERVING
-        assert await arm(at.listen, None) is StatusCode.OK
+        assert await arm(at.listen, None, waits=True) is StatusCode.OK
 
 
 async def test_health_is_watched_over_tls_with_any_certificate_of_the_account(house: House, target: str) -> None:
     async with rpc.connect(target, house.mount(member(Role.QUOTER)).tls) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=5)
+        watch = health_pb2_grpc.HealthStub(await connected(channel)).Watch(
+            health_pb2.HealthCheckRequest(), timeout=HANG_S
+        )
         assert (await watch.read()).status == SERVING
     async with rpc.connect(target, house.mount(member(Role.QUOTER, "other")).tls) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=5)
+        watch = health_pb2_grpc.HealthStub(await connected(channel)).Watch(
+            health_pb2.HealthCheckRequest(), timeout=HANG_S
+        )
         with pytest.raises(aio.AioRpcError, match="only services of account main"):
             await watch.read()
 
@@ -288,12 +308,12 @@ async def test_authorities_are_exchanged_without_losing_a_stream_or_a_newcomer(
     everybody = ((mine, Role.GATEWAY), (theirs, Role.ORDER_STATE), (newcomer, Role.RISK))
     steps = ((old, both), (new, both), (new, new.authority.certificate_pem))
     async with rpc.connect(target, theirs.tls) as channel:
-        call = gw_grpc.ExecutionServiceStub(channel).Execute()
+        call = gw_grpc.ExecutionServiceStub(await connected(channel)).Execute()
         assert await echo(call, 1) == 1
         for number, (signer, believes) in enumerate(steps, start=2):
             for mounted, role in everybody:
                 signer.fill(mounted, member(role), believes=believes)
-            assert await arm(target, newcomer.tls) is StatusCode.OK
+            assert await arm(target, newcomer.tls, waits=True) is StatusCode.OK
             assert await echo(call, number) == number
     assert await arm(target, old.mount(member(Role.RISK), believes=both).tls) is StatusCode.UNAVAILABLE
 
@@ -314,15 +334,15 @@ async def test_a_channel_reconnects_with_what_the_files_hold_then(house: House, 
 
         async def says(request_id: int) -> bool:
             await stream.write(gw.ExecuteRequest(request_id=request_id))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANG_S):
                 return await received.get() == request_id
 
         async with serving(at):
-            await until("the stream is up", lambda: says(1), within_s=5, ignoring=rpc.StreamDownError)
+            await until("the stream is up", lambda: says(1), ignoring=rpc.StreamDownError)
         for mounted, role in ((mine, Role.GATEWAY), (theirs, Role.ORDER_STATE)):
             new.fill(mounted, member(role))
         async with serving(at):
-            await until("the stream is up again", lambda: says(2), within_s=5, ignoring=rpc.StreamDownError)
+            await until("the stream is up again", lambda: says(2), ignoring=rpc.StreamDownError)
         running.cancel()
 
 
@@ -334,23 +354,23 @@ async def test_a_channel_waiting_with_a_refused_certificate_is_up_once_it_is_ren
         waiting = asyncio.create_task(rpc.ready(channel))
         assert await arm_on(channel) is StatusCode.UNAVAILABLE
         house.fill(theirs, member(Role.RISK))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             await waiting
-        assert await arm_on(channel) is StatusCode.OK
+        assert await arm_on(channel, waits=True) is StatusCode.OK
 
 
 async def test_a_connection_that_is_up_outlives_its_certificate_and_a_new_one_does_not_begin(
     house: House, target: str
 ) -> None:
-    brief = house.mount(member(Role.ORDER_STATE), good_for_s=2)
+    brief = house.mount(member(Role.ORDER_STATE), good_for_s=5)
     async with rpc.connect(target, brief.tls) as channel:
-        call = gw_grpc.ExecutionServiceStub(channel).Execute()
+        call = gw_grpc.ExecutionServiceStub(await connected(channel)).Execute()
         assert await echo(call, 1) == 1
 
         async def is_refused() -> bool:
             return await arm_showing(target, brief) is StatusCode.UNAVAILABLE
 
-        await until("the certificate expires", is_refused, within_s=10)
+        await until("the certificate expires", is_refused)
         assert await echo(call, 2) == 2
 
 
@@ -371,9 +391,9 @@ async def test_the_certificates_end_is_exported_and_follows_a_renewal(house: Hou
         value = REGISTRY.get_sample_value("mm_certificate_expiry_timestamp_seconds", {"component": COMPONENT})
         return value == load(mine.tls).expires_at_s
 
-    await until("it is exported", exported, within_s=5)
+    await until("it is exported", exported)
     house.fill(mine, member(Role.GATEWAY), good_for_s=7200)
-    await until("the new one is exported", exported, within_s=5)
+    await until("the new one is exported", exported)
     watching.cancel()
 
 
@@ -402,7 +422,7 @@ async def test_waiting_for_a_channel_that_is_closed_ends_as_it_does_without_tls(
         waiting = asyncio.create_task(rpc.ready(channel))
         await arm_on(channel)
         await channel.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             (end,) = await asyncio.gather(waiting, return_exceptions=True)
         assert end is not None
         ends.append(type(end))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from grpc import aio
 from prometheus_client import REGISTRY
 from tests.support.quoter import PX, part
 from tests.support.quoter_peers import TAG, Peers, until
+from tests.support.waiting import HANG_S
 
 from perpmaker.api.parts import QuoterPart
 from perpmaker.common import rpc
+from perpmaker.common.clock import SystemClock
 from perpmaker.common.cloid import mint
 from perpmaker.common.decimals import E8
 from perpmaker.common.service import Runtime, StartError
@@ -41,10 +44,22 @@ class Running:
         self.part = at
 
     async def status(self) -> pb.GetStatusResponse:
-        return await self.control.GetStatus(pb.GetStatusRequest(), timeout=rpc.CONFIG_DEADLINE_S)
+        return await self.control.GetStatus(pb.GetStatusRequest(), timeout=HANG_S)
 
     async def is_full(self, count: int = 4) -> None:
         await until(f"{count} orders rest", lambda: len(self.orders.live) == count)
+
+    async def is_at_rest(self) -> None:
+        """Its orders rest by its own account, and no plan is under way: what it does next is about what comes next."""
+        desk = self.app._desk
+
+        def rests() -> bool:
+            orders = desk.sight.live_orders(SystemClock().monotonic_ns())
+            return not desk.submitter.is_waiting(SystemClock().monotonic_ns()) and (
+                len(orders) == len(self.orders.live) > 0 and all(order.state is LiveState.WORKING for order in orders)
+            )
+
+        await until("it is at rest", rests)
 
     async def is_ready(self, ready: bool = True) -> None:
         await until(f"ready is {ready}", lambda: self.runtime.is_ready is ready)
@@ -99,35 +114,44 @@ async def test_what_happens_is_exported(tmp_path: Path) -> None:
     async with quoting(tmp_path) as quoter:
         await quoter.is_full()
         quoter.gateway.trade(PX)
-        for step in (1, 2):
-            await until("the throttle lets go", lambda: exported("mm_quoter_quotes_live", side="buy") == 2)
-            quoter.gateway.move(PX + step * 20 * E8)
-        await until("counters moved", lambda: all(exported(n) > b for n, b in zip(names, before, strict=True)))
+        await until("the quotes are counted", lambda: exported("mm_quoter_quotes_live", side="buy") == 2)
+        steps = itertools.count(1)
+
+        def have_moved() -> bool:
+            # Only a frame whose own cycle sends a plan counts, and one may come while the last plan is under way.
+            quoter.gateway.move(PX + next(steps) % 2 * 20 * E8)
+            return all(exported(name) > was for name, was in zip(names, before, strict=True))
+
+        await until("counters moved", have_moved)
+        quoter.gateway.move(PX + 40 * E8)
         await until("the mid follows", lambda: exported("mm_mid_price") == (PX + 40 * E8) / E8)
         assert exported("mm_quoter_requotes_total", action="place", reason="new_level") >= placed + 4
         assert exported("mm_quoter_half_spread_bps", side="sell") > 0
         assert exported("mm_spread_bps") > 0
         assert exported("mm_sigma") > 0
         assert exported("mm_jump_ratio") >= 1
-        assert 0 <= exported("mm_quoter_market_data_age_seconds") < 2
+        assert 0 <= exported("mm_quoter_market_data_age_seconds") < HANG_S
         assert exported("mm_quoter_mode_info", mode="Active") == 1
         assert exported("mm_quoter_applied_generation") == exported("mm_quoter_session_epoch") == 1
 
 
+def plans(quoter: Running) -> list[orders.SubmitRequest]:
+    """What it has submitted, messages without a number apart."""
+    return [request for request in quoter.orders.requests if request.trace.sequence]
+
+
 async def test_a_plan_carries_the_frame_that_caused_it(tmp_path: Path) -> None:
-    async with quoting(tmp_path) as quoter:
+    # With a spread that does not breathe, no timer has a plan of its own.
+    async with quoting(tmp_path, age_ms=60_000, model="Fixed", fixed_half_spread_bps=5.0) as quoter:
         await quoter.is_full()
         quoter.gateway.frozen = True
-        sent = len(quoter.orders.requests)
+        # A frame that comes while orders are in doubt is spent on a cycle that leaves them alone.
+        await quoter.is_at_rest()
+        sent = len(plans(quoter))
         quoter.gateway.move(PX + 60 * E8)
-        # A timer may have a plan of its own on the way; the frame's comes after it.
-        await until(
-            "a plan follows the frame",
-            lambda: any(
-                plan.trace.receive_time_ns == quoter.gateway.receive_ns for plan in quoter.orders.requests[sent:]
-            ),
-        )
-        sequences = [plan.trace.sequence for plan in quoter.orders.requests]
+        await until("a plan follows", lambda: len(plans(quoter)) > sent)
+        assert plans(quoter)[sent].trace.receive_time_ns == quoter.gateway.receive_ns
+        sequences = [plan.trace.sequence for plan in plans(quoter)]
         assert sequences == list(range(1, len(sequences) + 1))
 
 
@@ -264,7 +288,7 @@ async def test_a_drain_empties_the_book_and_keeps_it_empty(tmp_path: Path) -> No
     async with quoting(tmp_path) as quoter:
         await quoter.is_full()
         for _ in range(2):
-            await quoter.control.Drain(pb.DrainRequest(drain_id="d1"), timeout=rpc.CONFIG_DEADLINE_S)
+            await quoter.control.Drain(pb.DrainRequest(drain_id="d1"), timeout=HANG_S)
         await quoter.is_full(0)
         sent = len(quoter.orders.requests)
         cycles = (await quoter.status()).cycles
@@ -281,7 +305,7 @@ def changed(at: QuoterPart, generation: int, **quoting_changes: Any) -> pb.Apply
 async def test_a_new_generation_takes_effect_without_a_restart(tmp_path: Path) -> None:
     async with quoting(tmp_path) as quoter:
         await quoter.is_full()
-        answer = await quoter.control.ApplyConfig(changed(quoter.part, 2, levels=3), timeout=rpc.CONFIG_DEADLINE_S)
+        answer = await quoter.control.ApplyConfig(changed(quoter.part, 2, levels=3), timeout=HANG_S)
         assert answer.applied_generation == 2
         await quoter.is_full(6)
 
@@ -298,7 +322,7 @@ async def test_a_bad_configuration_is_refused_as_a_whole(
 ) -> None:
     async with quoting(tmp_path) as quoter:
         with pytest.raises(aio.AioRpcError) as refused:
-            await quoter.control.ApplyConfig(changed(quoter.part, generation, **changes), timeout=3)
+            await quoter.control.ApplyConfig(changed(quoter.part, generation, **changes), timeout=HANG_S)
         assert refused.value.code() is code
         assert words in (refused.value.details() or "")
         assert (await quoter.status()).applied_generation == 1
@@ -306,7 +330,7 @@ async def test_a_bad_configuration_is_refused_as_a_whole(
 
 async def test_an_outdated_generation_and_a_fixed_field_are_refused(tmp_path: Path) -> None:
     async with quoting(tmp_path) as quoter:
-        await quoter.control.ApplyConfig(changed(quoter.part, 5), timeout=3)
+        await quoter.control.ApplyConfig(changed(quoter.part, 5), timeout=HANG_S)
         for request, code in (
             (changed(quoter.part, 4), grpc.StatusCode.FAILED_PRECONDITION),
             (
@@ -319,7 +343,7 @@ async def test_an_outdated_generation_and_a_fixed_field_are_refused(tmp_path: Pa
             ),
         ):
             with pytest.raises(aio.AioRpcError) as refused:
-                await quoter.control.ApplyConfig(request, timeout=3)
+                await quoter.control.ApplyConfig(request, timeout=HANG_S)
             assert refused.value.code() is code
 
 
@@ -328,7 +352,7 @@ async def test_a_quoter_that_is_to_leave_its_orders_stops_without_touching_them(
         await quoter.is_full()
         leaving = quoter.part.model_copy(update={"leave_orders": True})
         request = pb.ApplyConfigRequest(generation=leaving.generation, part_json=leaving.model_dump_json())
-        await quoter.control.ApplyConfig(request, timeout=3)
+        await quoter.control.ApplyConfig(request, timeout=HANG_S)
         await quoter.app.stop()
         assert len(quoter.orders.live) == 4
 
@@ -368,7 +392,7 @@ async def test_mode_flatten_empties_the_book_and_closes_the_position(tmp_path: P
         quoter.orders.fill(quoter.orders.on(BUY)[0])
         held_e8 = quoter.orders.position_e8
         at = quoter.part.model_copy(update={"mode": "Flatten", "flatten_max_slippage_bps": 15.0})
-        await quoter.control.ApplyConfig(changed(at, 2), timeout=3)
+        await quoter.control.ApplyConfig(changed(at, 2), timeout=HANG_S)
 
         def closing() -> list[common.Order]:
             return [order for order in quoter.orders.live if order.time_in_force == common.TIME_IN_FORCE_IOC]
