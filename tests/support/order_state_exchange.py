@@ -227,6 +227,8 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
 
         async def read() -> None:
             async for request in request_iterator:
+                if request.HasField("presence"):
+                    continue
                 self.requests.append(request)
                 for message in self._execute(request):
                     outbox.put_nowait(message)

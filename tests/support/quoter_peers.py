@@ -210,6 +210,8 @@ class OrderState(orderstate_pb2_grpc.OrdersServiceServicer):
 
     async def Submit(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:  # type: ignore[override]
         async for request in request_iterator:
+            if request.HasField("presence"):
+                continue
             self.requests.append(request)
             yield orders.SubmitResponse(sequence=request.trace.sequence, items=self._take(request))
 

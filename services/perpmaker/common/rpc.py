@@ -7,6 +7,7 @@ Addresses are `host:port` or `unix:/path`. A lost stream is an event, never an e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -27,15 +28,23 @@ READ_DEADLINE_S: Final = 5.0
 _FIRST_RETRY_S = 0.05
 _MAX_RETRY_S = 1.0
 
+BEAT_S: Final = 1.0
+"""Signs of life on a stream whose other end counts its callers come this often."""
+
+# Both ends ask after a peer that went silent without closing its connection. gRPC answers on threads of its own: an
+# event loop that stalls loses no connection.
+_KEEPALIVE: Final = (
+    ("grpc.keepalive_time_ms", 2_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    # Without this a ping is waited for a minute, whatever the line above says.
+    ("grpc.http2.ping_timeout_ms", 3_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
 _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    # Without this a ping is waited for a minute, whatever the line above says.
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
+    *_KEEPALIVE,
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     # Channels of one process to one address would otherwise share a connection and its flow control.
     ("grpc.use_local_subchannel_pool", 1),
@@ -44,12 +53,9 @@ _CHANNEL_OPTIONS: Final = (
 SERVER_OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    # A caller that hangs without closing its connection is gone, too.
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
+    # Below the interval of our own callers, whose pings would otherwise count as an attack.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    *_KEEPALIVE,
     ("grpc.max_send_message_length", 64 * 1024 * 1024),
 )
 
@@ -174,14 +180,18 @@ class Duplex(Generic[Sent, Message]):
         on_up: Callable[[], None] | None = None,
         on_lost: Callable[[str], None] | None = None,
         connected: Callable[[], Awaitable[None]] | None = None,
+        sign_of_life: Callable[[], Sent] | None = None,
     ) -> None:
-        """`connected` is awaited before the stream counts as up (e.g. the channel's readiness)."""
+        """`connected` is awaited before the stream counts as up (e.g. the channel's readiness). `sign_of_life` makes
+        the message that is sent as soon as the stream is up and every BEAT_S from then on.
+        """
         self._name = name
         self._open = open_call
         self._on_message = on_message
         self._on_up = on_up
         self._on_lost = on_lost
         self._connected = connected
+        self._sign_of_life = sign_of_life
         self._call: DuplexCall[Sent, Message] | None = None
         self._write_lock = asyncio.Lock()
 
@@ -204,11 +214,23 @@ class Duplex(Generic[Sent, Message]):
         except (aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise StreamDownError(self._name) from error
 
+    async def show_life(self) -> None:
+        """Send a sign of life now, if the stream is up."""
+        if self._sign_of_life is not None:
+            with contextlib.suppress(StreamDownError):
+                await self.write(self._sign_of_life())
+
+    async def _beat(self) -> None:
+        while True:
+            await self.show_life()
+            await asyncio.sleep(BEAT_S)
+
     async def run(self) -> None:
         """Keep the stream open until cancelled."""
         backoff = _Backoff()
         while True:
             reason = "ended"
+            beating: asyncio.Task[None] | None = None
             call: DuplexCall[Sent, Message] | None = None
             was_up = False
             try:
@@ -219,6 +241,8 @@ class Duplex(Generic[Sent, Message]):
                 was_up = True
                 if self._on_up is not None:
                     self._on_up()
+                if self._sign_of_life is not None:
+                    beating = asyncio.create_task(self._beat(), name=f"{self._name}-beat")
                 while True:
                     message = await call.read()
                     if message is aio.EOF:
@@ -231,6 +255,8 @@ class Duplex(Generic[Sent, Message]):
                 self._call = None
                 if call is not None:
                     call.cancel()
+                if beating is not None:
+                    beating.cancel()
             if was_up:
                 _log.warning("stream.lost", stream=self._name, reason=reason)
                 if self._on_lost is not None:

@@ -13,7 +13,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import uvloop
 from grpc import aio
@@ -28,7 +28,6 @@ from perpmaker.common.tls import Tls, TlsError
 LIVENESS = "liveness"
 """Health service name that is SERVING as long as the event loop turns; the empty name is readiness."""
 
-_STOP_DEADLINE_S = 20.0
 _CANCEL_AGAIN_S = 0.5
 
 _log = logs.get(__name__)
@@ -84,13 +83,20 @@ class Runtime:
                 self._failed.set_result(error)
 
     async def set_ready(self, ready: bool, reason: str = "") -> None:
-        """Say whether the service may take part in trading."""
+        """Say whether the service may take part in trading; one that was told to stop may not."""
+        if ready and (self.stopping.is_set() or self.has_failed):
+            return
         if ready != self.is_ready:
             _log.info("service.ready" if ready else "service.not_ready", reason=reason)
         self.is_ready = ready
         metrics.set_ready(self.component, ready)
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         await self.health.set("", status)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a background task has failed."""
+        return self._failed.done()
 
     async def wait_for_end(self) -> BaseException | None:
         """Wait for a stop signal (None) or for the failure of a task (its error)."""
@@ -113,6 +119,9 @@ class Runtime:
 
 class Service(abc.ABC):
     """One service."""
+
+    stop_deadline_s: ClassVar[float] = 20.0
+    """Longest time that `stop` may take; less than what the kubelet grants from SIGTERM to SIGKILL."""
 
     @abc.abstractmethod
     def register(self, server: aio.Server) -> None:
@@ -204,10 +213,10 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
         await asyncio.gather(starting, return_exceptions=True)
         await runtime.set_ready(False, "stopping")
         try:
-            async with asyncio.timeout(_STOP_DEADLINE_S):
+            async with asyncio.timeout(service.stop_deadline_s):
                 await service.stop()
         except TimeoutError:
-            _log.error("service.stop_timed_out", after_s=_STOP_DEADLINE_S)
+            _log.error("service.stop_timed_out", after_s=service.stop_deadline_s)
             return 1
     finally:
         await runtime.cancel_tasks()

@@ -1,8 +1,11 @@
 """The gateway process: what is started in which order, when it is ready, and how it stops.
 
 Order of start: key, exchange clock, signer, instruments, highest recorded nonce, leverage, sockets. Ready means:
-account snapshot complete, market data subscribed, order-entry socket open, clock within bounds. On stop the book
-decides: empty, and the dead man's switch is cleared; otherwise it stays armed.
+account snapshot complete, market data subscribed, order-entry socket open, clock within bounds.
+
+Order of stop: placements are refused; cancels and streams are served until an order-state that ends, too, has left
+(`leave_taking`), the dead man's switch being kept up meanwhile; then the book decides: empty, and the switch is
+cleared, otherwise it stays armed.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from grpc import aio
 
 from perpmaker.api.parts import GatewayPart
-from perpmaker.common import logs, rpc, service
+from perpmaker.common import leave_taking, logs, rpc, service
 from perpmaker.common.attendance import Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
@@ -65,6 +68,8 @@ _LIMITS_EVERY_S = 60.0
 _VALIDITY_EVERY_S = 600.0
 _CLOCK_SAMPLES_AT_START = 3
 _EMPTY_BOOK_DEADLINE_S = 5.0
+_STAY_S = 45.0
+"""Longer than any order-state takes to end."""
 
 _log = logs.get(__name__)
 
@@ -85,6 +90,8 @@ def open_wallet(part: GatewayPart) -> Identity:
 
 class Gateway(Service):
     """All parts of the gateway and their life."""
+
+    stop_deadline_s: ClassVar[float] = 55.0
 
     def __init__(self, part: GatewayPart, runtime: Runtime, clock: Clock | None = None) -> None:
         """Raises StartError when the key cannot be used or signing does not work on this machine."""
@@ -379,6 +386,9 @@ class Gateway(Service):
 
     async def stop(self) -> None:
         """See Service."""
+        self._fence.close()
+        if self._runtime.stopping.is_set():
+            await self._stay()
         self._execution.shut_down()
         if self._switch_task is not None:
             self._switch_task.cancel()
@@ -388,6 +398,30 @@ class Gateway(Service):
         except TimeoutError:
             _log.warning("dead_mans_switch.left_armed", reason="exchange did not answer")
         await self._rest.close()
+
+    async def _stay(self) -> None:
+        """Serve whoever takes the orders away. A book without orders, and nothing under way, needs nobody."""
+        looks: list[asyncio.Task[bool]] = []
+
+        def is_needed(waited_s: float) -> bool:
+            # What was sent before the fence was closed may be in the book a moment from now.
+            if not looks and self._execution.is_idle:
+                looks.append(asyncio.create_task(self._is_book_empty()))
+            is_empty = any(look.done() and look.result() for look in looks)
+            return self._attendance.is_leaving or (waited_s < leave_taking.TOGETHER_S and not is_empty)
+
+        try:
+            await leave_taking.stay(self._runtime, is_needed, _STAY_S)
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
+
+    async def _is_book_empty(self) -> bool:
+        try:
+            return not (await self._reads.open_orders()).orders
+        except ReadError:
+            return False
 
     async def _settle_switch(self) -> None:
         try:

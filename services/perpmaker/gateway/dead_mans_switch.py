@@ -2,8 +2,9 @@
 
 Guarantees: its deadline is never later than what the exchange accepted; a refusal is kept for status, and asking goes
 on, slowly while nothing is armed; a push without an answer is repeated soon, since a deadline of an earlier process may
-be running; nothing is pushed while order-state is away, since the gateway alone does not know what to cancel; it is
-cleared only when told that the book is empty, or that the trader wants no switch any more.
+be running; since the gateway alone does not know what to cancel, the deadline is never later than order-state's last
+sign of life plus the patience with it (or the switch's own time, if that is longer), and nothing is pushed while it is
+away; it is cleared only when told that the book is empty, or that the trader wants no switch any more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import datetime
 
 from perpmaker.api.parts import DeadMansSwitchPart
 from perpmaker.common import logs
-from perpmaker.common.attendance import Attendance
+from perpmaker.common.attendance import PATIENCE_S, Attendance
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
@@ -28,6 +29,8 @@ _REFUSED_PAUSE_S = 30.0
 _UNANSWERED_PAUSE_S = 1.0
 _UNATTENDED_PAUSE_S = 0.5
 _TIMEOUT_S = 3.0
+_LEAST_NOTICE_S = 6.0
+"""The exchange takes no deadline nearer than 5 s; the rest is the way there."""
 
 _log = logs.get(__name__)
 
@@ -49,6 +52,7 @@ class DeadMansSwitch:
         self._clock = exchange_clock
         self._attendance = attendance
         self._woken = asyncio.Event()
+        attendance.on_return = self._woken.set
         self._deadline_ms = 0
         self._asked_ms = 0
         self._firing_times: set[int] = set()
@@ -112,8 +116,12 @@ class DeadMansSwitch:
         return _REFUSED_PAUSE_S if is_hopeless else self._part.refresh_s
 
     async def push(self) -> None:
-        """Move the deadline to now + timeout."""
-        deadline_ms = self._asked_ms = self._clock.now_ms() + self._part.timeout_s * 1000
+        """Move the deadline to now + timeout, or less far when order-state was not heard for a while."""
+        timeout_s = float(self._part.timeout_s)
+        left_s = max(PATIENCE_S, timeout_s) - self._attendance.silence_s
+        if left_s < min(timeout_s, _LEAST_NOTICE_S):
+            return
+        deadline_ms = self._asked_ms = self._clock.now_ms() + round(min(timeout_s, left_s) * 1000)
         refusal = await self._schedule(ScheduleCancelAction(time=deadline_ms))
         if refusal is None:
             self._deadline_ms = deadline_ms

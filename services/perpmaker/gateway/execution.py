@@ -133,9 +133,17 @@ class Execution:
         self._measurements = measurements
         self._expires_in_ms = expires_in_ms
         self._resolving: dict[asyncio.Task[None], Callable[[], None]] = {}
+        self._departing = 0
 
     async def execute(self, request: pb.ExecuteRequest, emit: Emit) -> None:
         """Send a plan; `emit` gets what is told of it, some of it after this returns. Never raises for a bad plan."""
+        self._departing += 1
+        try:
+            await self._execute(request, emit)
+        finally:
+            self._departing -= 1
+
+    async def _execute(self, request: pb.ExecuteRequest, emit: Emit) -> None:
         rules = self._markets.rules_for_cancels(request.trace.market)
         if rules is None:
             self._refuse_all(request, emit)
@@ -157,6 +165,11 @@ class Execution:
         if brought_orders and request.trace.receive_time_ns:
             self._measurements.tick_to_order(self._clock.monotonic_ns() - request.trace.receive_time_ns)
         self._follow(request.request_id, departures, emit)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the outcome of everything sent is known."""
+        return not self._resolving and not self._departing
 
     def shut_down(self) -> None:
         """Tell the outcome of everything still open as unknown."""

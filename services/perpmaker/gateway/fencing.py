@@ -1,4 +1,5 @@
-"""Who may place orders: the newest session of a market, while the market and the account are armed.
+"""Who may place orders: the newest session of a market, while the market and the account are armed and the gateway is
+not about to end.
 
 Cancels are no concern of this file: they go from any session, armed or not. A gateway starts armed, since its caller
 shows a permission's expiry with every plan, and knows no epoch until the first plan of a market.
@@ -9,7 +10,15 @@ from __future__ import annotations
 from typing import Literal
 
 Refusal = Literal[
-    "fenced", "disarmed", "permission_expired", "clock", "unknown_market", "budget", "invalid", "not_connected"
+    "fenced",
+    "disarmed",
+    "permission_expired",
+    "clock",
+    "unknown_market",
+    "budget",
+    "invalid",
+    "not_connected",
+    "stopping",
 ]
 """Why placements of a plan were not sent: the words of the contract."""
 
@@ -23,6 +32,7 @@ class Fence:
     def __init__(self) -> None:
         self._epochs: dict[str, int] = {}
         self._disarmed: dict[str, str] = {}
+        self.is_closed = False
 
     def observe(self, market: str, epoch: int) -> None:
         """Learn of a session; older ones of the market are fenced from now on."""
@@ -40,6 +50,10 @@ class Fence:
         """Undo a disarm of the same scope: arming the account leaves a disarmed market disarmed."""
         self._disarmed.pop(market, None)
 
+    def close(self) -> None:
+        """Refuse every placement from now on, whatever is armed later."""
+        self.is_closed = True
+
     def is_disarmed(self, market: str) -> bool:
         """Whether the market or the account is disarmed."""
         return market in self._disarmed or "" in self._disarmed
@@ -49,6 +63,8 @@ def refusal(
     fence: Fence, market: str, epoch: int, *, not_after_ms: int, now_ms: int, clock_offset_ms: int
 ) -> Refusal | None:
     """Why placements and modifies of a plan may not be signed now, or None."""
+    if fence.is_closed:
+        return "stopping"
     if fence.is_fenced(market, epoch):
         return "fenced"
     if fence.is_disarmed(market):

@@ -2,6 +2,11 @@
 
 Start: store, replay, then the streams to gateway and risk. Nonces are told from the replay on, since the gateway needs
 them for its own start. Ready means: the account stream is whole, and a safety sync has succeeded.
+
+Stop: new orders are held; plans that cancel, streams and drains are served while a quoter that ends, too, is there
+(`leave_taking`), the gateway being told that it is needed. Orders whose quoter is away are waited for as long as it
+takes to miss that quoter and to cancel them; those of a quoter that stays are left to it and to our successor, and
+those to be left alone to the trader.
 """
 
 from __future__ import annotations
@@ -9,13 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from grpc import aio
 
 from perpmaker.api.parts import OrderStatePart
-from perpmaker.common import logs, rpc
-from perpmaker.common.attendance import Attendance
+from perpmaker.common import leave_taking, logs, rpc
+from perpmaker.common.attendance import PATIENCE_S, Attendance
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
 from perpmaker.common.reconfigure import Configuration, NotNowError
@@ -34,7 +39,7 @@ from perpmaker.order_state.servicer import OrdersServicer
 from perpmaker.order_state.store.redis_store import DecodeError, Store, StoreDownError
 from perpmaker.order_state.submit import Submitter
 from perpmaker.order_state.sync import GAP_CLOSED, Syncer
-from perpmaker.order_state.truth import HELD_GAP, HELD_STARTING, HELD_STOPPING, Truth
+from perpmaker.order_state.truth import HELD_GAP, HELD_STARTING, HELD_STOPPING, Book, Truth
 from perpmaker.order_state.writer import Writer
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc
 from perpmaker.proto.orderstate.v1 import orderstate_pb2_grpc
@@ -43,12 +48,18 @@ from perpmaker.proto.risk.v1 import risk_pb2, risk_pb2_grpc
 HOT_FIELDS: Final = ("markets", "left_alone")
 _STORE_PATIENCE_S: Final = 30.0
 _STORE_RETRY_S: Final = 0.2
+_STAY_S: Final = 33.0
+"""Longer than any quoter takes to end."""
+_ABSENT_S: Final = PATIENCE_S + 5.0
+"""How long orders are waited for whose quoter is away: until it is missed, and a while for the cancels."""
 
 _log = logs.get(__name__)
 
 
 class OrderState(Service):
     """Order truth of one account."""
+
+    stop_deadline_s: ClassVar[float] = 40.0
 
     def __init__(self, runtime: Runtime, part: OrderStatePart, clock: Clock | None = None) -> None:
         self._runtime = runtime
@@ -90,6 +101,7 @@ class OrderState(Service):
             orphan_grace_ms=part.orphan_grace_ms,
         )
         attendance: defaultdict[str, Attendance] = defaultdict(lambda: Attendance(clock))
+        self._attendance = attendance
         self._configuration = Configuration(part, HOT_FIELDS, self._put_in_force)
         self._housekeeper = Housekeeper(
             self._writer, self._store, self._syncer, clock, attendance, self._resolver.cancel
@@ -133,12 +145,28 @@ class OrderState(Service):
     async def stop(self) -> None:
         """See Service."""
         self._writer.hold(HELD_STOPPING, True)
+        if self._runtime.stopping.is_set():
+            await self._dispatcher.leave()
+            await leave_taking.stay(self._runtime, self._is_needed, _STAY_S)
         await self._drains.stop()
         # Whatever was heard until now is still made durable.
         await self._writer.apply(lambda _batch: None)
         await self._store.close()
         for channel in (self._trading, self._gateway, self._risk):
             await channel.close()
+
+    def _is_needed(self, waited_s: float) -> bool:
+        return any(
+            self._is_needed_for(book, waited_s)
+            for book in self.truth.books.values()
+            if book.market not in self.truth.left_alone and book.live()
+        )
+
+    def _is_needed_for(self, book: Book, waited_s: float) -> bool:
+        attendance = self._attendance[book.market]
+        if attendance.is_leaving:
+            return True
+        return waited_s < (leave_taking.TOGETHER_S if attendance.is_attached else _ABSENT_S)
 
     async def _open_store(self) -> None:
         loop = asyncio.get_running_loop()

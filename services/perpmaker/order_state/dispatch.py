@@ -70,13 +70,28 @@ class Dispatcher:
         self._clock = clock
         self._ids = itertools.count(1)
         self._unanswered: dict[int, set[str]] = {}
+        self._is_leaving = False
         self._stream: Duplex[gateway_pb2.ExecuteRequest, gateway_pb2.ExecuteResponse] = Duplex(
-            "gateway.execute", open_call, self._receive, on_up=self._up, on_lost=self._lost, connected=connected
+            "gateway.execute",
+            open_call,
+            self._receive,
+            on_up=self._up,
+            on_lost=self._lost,
+            connected=connected,
+            sign_of_life=self._sign_of_life,
         )
 
     async def run(self) -> None:
         """Keep the stream open until cancelled."""
         await self._stream.run()
+
+    async def leave(self) -> None:
+        """Tell the gateway that it is needed until the stream ends."""
+        self._is_leaving = True
+        await self._stream.show_life()
+
+    def _sign_of_life(self) -> gateway_pb2.ExecuteRequest:
+        return gateway_pb2.ExecuteRequest(presence=common_pb2.Presence(leaving=self._is_leaving))
 
     async def send(self, outgoing: Outgoing) -> None:
         """Hand a plan to the gateway. Never raises: what could not be handed over is in doubt or due again."""

@@ -13,7 +13,7 @@ from grpc import aio
 
 from perpmaker.api.parts import OrderStatePart
 from perpmaker.common import logs
-from perpmaker.common.attendance import Attendance
+from perpmaker.common.attendance import Attendance, Caller
 from perpmaker.common.clock import Clock
 from perpmaker.common.reconfigure import Configuration, answer
 from perpmaker.order_state import metrics, wire
@@ -83,13 +83,16 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
     ) -> AsyncIterator[orderstate_pb2.SubmitResponse]:
         """See the contract."""
         await self._check_replayed(context)
-        present: set[str] = set()
+        present: dict[str, Caller] = {}
         with ExitStack() as callers:
             async for request in request_iterator:
                 market = request.trace.market
                 if market in self._truth.books and market not in present:
-                    present.add(market)
-                    callers.enter_context(self._attendance[market].caller())
+                    present[market] = callers.enter_context(self._attendance[market].caller())
+                if request.HasField("presence"):
+                    if market in present:
+                        present[market].seen(leaving=request.presence.leaving)
+                    continue
                 judgement = await self._submitter.submit(wire.plan(request), request.trace)
                 yield _response(request.trace.sequence, judgement)
 

@@ -1,8 +1,8 @@
 """The quoter as a process: streams in, plans out, nothing kept on disk.
 
 Order of start: the market's rules from the gateway, a session from order-state, then quoting. Order of stop:
-take every order out of the book and wait until order-state has seen them leave, for a few seconds at most;
-whatever is left is order-state's to resolve.
+tell order-state that it is needed, take every order out of the book and wait until order-state has seen them
+leave; whatever is left after a while is order-state's to resolve.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from grpc import aio
 
@@ -31,13 +31,18 @@ from perpmaker.quoter.servicer import QuoterServicer
 from perpmaker.quoter.settings import SettingsError
 
 _RETRY_S: Final = 0.2
-_EMPTY_DEADLINE_S: Final = 5.0
+_EMPTY_DEADLINE_S: Final = 20.0
+"""A gateway or an order-state that restarts meanwhile is back within this."""
+_EMPTY_BROKEN_DEADLINE_S: Final = 5.0
+"""Where something in the quoter broke, its successor does better."""
 
 _log = logs.get(__name__)
 
 
 class QuoterApp(service.Service):
     """Wires streams, desk and control surface together."""
+
+    stop_deadline_s: ClassVar[float] = 25.0
 
     def __init__(self, part: QuoterPart, runtime: service.Runtime) -> None:
         """Raises StartError when the part contradicts itself."""
@@ -107,7 +112,9 @@ class QuoterApp(service.Service):
     async def _empty_book(self) -> None:
         self._desk.drain("stop")
         try:
-            async with asyncio.timeout(_EMPTY_DEADLINE_S):
+            async with asyncio.timeout(_EMPTY_BROKEN_DEADLINE_S if self._runtime.has_failed else _EMPTY_DEADLINE_S):
+                if not self._desk.empty.is_set():
+                    await self._desk.submitter.leave()
                 await self._desk.empty.wait()
         except TimeoutError:
             _log.warning("quoter.stopped_with_orders")

@@ -205,7 +205,7 @@ class Desk:
         plan = decision.plan
         self.cycles += 1
         decided_ns = self._clock.monotonic_ns()
-        if plan.is_empty and not (self.submitter.must_greet and self.submitter.is_connected):
+        if plan.is_empty:
             self.skipped += 1
         elif await self.submitter.send(plan, cause, now_ns):
             sent_ns = self._clock.monotonic_ns()

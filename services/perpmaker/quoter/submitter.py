@@ -50,9 +50,8 @@ class Submitter:
         self._sent_ns = 0
         self._replaced: dict[str, str] = {}
         self._refused: set[str] = set()
+        self._is_leaving = False
         self.fenced = False
-        self.must_greet = False
-        """Whether nothing was sent on this stream yet; order-state cancels what no quoter answers for."""
         stub = OrdersServiceStub(channel)
         self._stream: rpc.Duplex[orders.SubmitRequest, orders.SubmitResponse] = rpc.Duplex(
             "orders.submit",
@@ -61,6 +60,8 @@ class Submitter:
             on_up=self._on_up,
             on_lost=self._on_lost,
             connected=lambda: rpc.ready(channel),
+            # Order-state cancels what no quoter answers for.
+            sign_of_life=self._sign_of_life,
         )
 
     @property
@@ -82,6 +83,11 @@ class Submitter:
         """Keep the stream open until cancelled."""
         await self._stream.run()
 
+    async def leave(self) -> None:
+        """Tell order-state that it is needed until the stream ends."""
+        self._is_leaving = True
+        await self._stream.show_life()
+
     def is_waiting(self, now_ns: int) -> bool:
         """Whether the last plan's verdicts are outstanding and not overdue."""
         return self._waiting_for > 0 and now_ns - self._sent_ns < ANSWER_PATIENCE_NS
@@ -97,7 +103,6 @@ class Submitter:
         """Send a plan. Returns False when the stream broke; its orders then stay pending until they are seen or
         too old."""
         self._sequence += 1
-        self.must_greet = False
         trace = common.Trace(
             market=self._market,
             epoch=self._epoch,
@@ -137,8 +142,13 @@ class Submitter:
         self._wake()
 
     def _on_up(self) -> None:
-        self.must_greet = True
         self._wake()
+
+    def _sign_of_life(self) -> orders.SubmitRequest:
+        return orders.SubmitRequest(
+            trace=common.Trace(market=self._market, epoch=self._epoch),
+            presence=common.Presence(leaving=self._is_leaving),
+        )
 
     def _on_lost(self, _reason: str) -> None:
         self._waiting_for = 0

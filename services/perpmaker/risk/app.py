@@ -1,4 +1,8 @@
-"""The risk service as a process: streams in, permissions out, latch and days in Redis."""
+"""The risk service as a process: streams in, permissions out, latch and days in Redis.
+
+Told to stop, it goes on answering while an order-state that ends, too, is there (`leave_taking`): that one outlasts the
+quoters that end.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from grpc import aio
 
 from perpmaker.api.parts import RiskPart
-from perpmaker.common import logs, rpc, service
+from perpmaker.common import leave_taking, logs, rpc, service
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
 from perpmaker.common.reconfigure import Configuration
@@ -37,6 +41,7 @@ HOT_FIELDS: Final = ("markets", "limits")
 ACCOUNT_READ_AFTER_MS: Final = 15_000
 """Age of equity and margin after which they are read instead of awaited."""
 _RETRY_S: Final = 0.25
+_STAY_S: Final = 35.0
 
 _log = logs.get(__name__)
 
@@ -45,6 +50,8 @@ Message = TypeVar("Message")
 
 class RiskApp(service.Service):
     """Wires the parts together and keeps them running."""
+
+    stop_deadline_s: ClassVar[float] = 40.0
 
     def __init__(self, part: RiskPart, runtime: service.Runtime, clock: Clock | None = None) -> None:
         self._part = part
@@ -103,11 +110,10 @@ class RiskApp(service.Service):
 
     async def stop(self) -> None:
         """See Service. What is latched stays latched; the last P&L is kept."""
-        try:
-            if self._keeper.verified_fresh:
-                await self._keeper.save_days()
-        except StoreUnavailableError as error:
-            _log.warning("store.days_not_saved", reason=str(error))
+        await self._save_days()
+        if self._runtime.stopping.is_set():
+            await leave_taking.stay(self._runtime, self._is_needed, _STAY_S)
+            await self._save_days()
         # A stream that outlives its channel would take the closing for a fault.
         await self._runtime.cancel_tasks()
         await self._executor.stop()
@@ -115,6 +121,17 @@ class RiskApp(service.Service):
         await self._store.close()
         for channel in (self._gateway, self._orders, self._kill_gateway, self._kill_orders):
             await channel.close()
+
+    def _is_needed(self, waited_s: float) -> bool:
+        facts = self._facts
+        return facts.order_state_stops or (waited_s < leave_taking.TOGETHER_S and facts.open_orders > 0)
+
+    async def _save_days(self) -> None:
+        try:
+            if self._keeper.verified_fresh:
+                await self._keeper.save_days()
+        except StoreUnavailableError as error:
+            _log.warning("store.days_not_saved", reason=str(error))
 
     async def _load(self) -> None:
         told = False

@@ -23,6 +23,9 @@ from perpmaker.risk.state import AccountRisk, Instrument, Pending, RiskState, Tr
 MARK_PREFERRED_FOR_MS = 10_000
 """The exchange's mark is used while it is at most this old, then the mid."""
 
+_STOPPING = "stopping"
+"""Word of order-state's holds."""
+
 
 @dataclass(slots=True)
 class MarketFacts:
@@ -31,6 +34,8 @@ class MarketFacts:
     standing: orderstate.Standing | None = None
     standing_at_ms: int | None = None
     order_state_live: bool = False
+    order_state_stops: bool = False
+    """Order-state holds the market because it is about to end."""
     unknown_orders: dict[str, common.Order] = field(default_factory=dict)
     mid_px_e8: int = 0
     book_at_ms: int | None = None
@@ -77,6 +82,7 @@ class Facts:
             return
         match message.WhichOneof("event"):
             case "snapshot":
+                facts.order_state_stops = _STOPPING in message.snapshot.hold.reasons
                 facts.unknown_orders = {o.cloid: o for o in message.snapshot.orders if _is_unknown(o)}
                 facts.standing, facts.standing_at_ms = message.snapshot.standing, self._now_ms()
                 facts.order_state_live = True
@@ -87,13 +93,16 @@ class Facts:
                     facts.unknown_orders[message.order.cloid] = message.order
                 else:
                     facts.unknown_orders.pop(message.order.cloid, None)
-            case "fill" | "hold" | "refusal" | None:
-                pass  # a standing follows every fill; holds and refusals are the quoter's and order-state's business
+            case "hold":
+                facts.order_state_stops = _STOPPING in message.hold.reasons
+            case "fill" | "refusal" | None:
+                pass  # a standing follows every fill; refusals are the quoter's and order-state's business
 
     def on_watch_lost(self, market: str) -> None:
         """Order-state is silent: nothing it said of a market is current until the next snapshot."""
         if market in self.markets:
             self.markets[market].order_state_live = False
+            self.markets[market].order_state_stops = False
 
     # gateway
 
@@ -166,6 +175,16 @@ class Facts:
     def account_age_ms(self) -> int | None:
         """Age of equity and margin; None when never seen."""
         return _age(self._account_at_ms, self._now_ms())
+
+    @property
+    def order_state_stops(self) -> bool:
+        """Whether order-state is there and about to end."""
+        return any(facts.order_state_stops for facts in self.markets.values())
+
+    @property
+    def open_orders(self) -> int:
+        """Orders in the book or in doubt, all markets, as last heard."""
+        return sum(facts.standing.exposure.open_orders for facts in self.markets.values() if facts.standing is not None)
 
     # pictures
 

@@ -68,3 +68,11 @@ def test_an_action_that_waited_expires_as_if_signed_at_the_end_of_its_permission
     now_ms: int, not_after_ms: int, expected: int
 ) -> None:
     assert expiry_ms(now_ms=now_ms, not_after_ms=not_after_ms, clock_offset_ms=40, expires_in_ms=5_000) == expected
+
+
+def test_nothing_armed_later_opens_a_closed_fence() -> None:
+    fence = Fence()
+    fence.close()
+    fence.arm("")
+    fence.arm("BTC")
+    assert refusal(fence, "BTC", 1, not_after_ms=0, now_ms=0, clock_offset_ms=0) == "stopping"

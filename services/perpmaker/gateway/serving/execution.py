@@ -10,7 +10,7 @@ from typing import Any
 from grpc import aio
 
 from perpmaker.common import logs
-from perpmaker.common.attendance import Attendance
+from perpmaker.common.attendance import Attendance, Caller
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
 from perpmaker.gateway.execution import Execution, ForgottenSignerError, SigningDesk
@@ -44,25 +44,28 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         """See the contract."""
         outbox: asyncio.Queue[pb.ExecuteResponse] = asyncio.Queue()
 
-        async def read() -> None:
+        async def read(caller: Caller) -> None:
             async for request in request_iterator:
-                await self._execution.execute(request, outbox.put_nowait)
+                if request.HasField("presence"):
+                    caller.seen(leaving=request.presence.leaving)
+                else:
+                    await self._execution.execute(request, outbox.put_nowait)
 
         async def write() -> None:
             while True:
                 await context.write(await outbox.get())
 
-        writer = asyncio.create_task(write(), name="execute-writer")
-        reader = asyncio.create_task(read(), name="execute-reader")
-        try:
-            # The caller ends the stream by ending its side; what is still open is then nobody's to be told.
-            with self._attendance.caller():
+        with self._attendance.caller() as caller:
+            writer = asyncio.create_task(write(), name="execute-writer")
+            reader = asyncio.create_task(read(caller), name="execute-reader")
+            try:
+                # The caller ends the stream by ending its side; what is still open is then nobody's to be told.
                 await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (reader, writer):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, aio.UsageError, aio.AioRpcError):
-                    await task
+            finally:
+                for task in (reader, writer):
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, aio.UsageError, aio.AioRpcError):
+                        await task
 
     async def BurnNonce(
         self, request: pb.BurnNonceRequest, context: aio.ServicerContext[Any, Any]

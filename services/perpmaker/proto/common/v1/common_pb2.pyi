@@ -164,6 +164,28 @@ class Trace(_message.Message):
 Global___Trace: _TypeAlias = Trace  # noqa: Y015
 
 @_typing.final
+class Presence(_message.Message):
+    """A sign of life on a stream whose other end answers for its sender's orders; repeated at least every second."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAVING_FIELD_NUMBER: _builtins.int
+    leaving: _builtins.bool
+    """True once the sender is about to end and wants its orders cancelled first: it needs the receiver until it closes the stream."""
+    def __init__(
+        self,
+        *,
+        leaving: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaving", b"leaving"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Presence: _TypeAlias = Presence  # noqa: Y015
+
+@_typing.final
 class Order(_message.Message):
     """One of our orders, as order-state holds it."""
 

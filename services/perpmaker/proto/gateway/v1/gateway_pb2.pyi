@@ -981,6 +981,7 @@ class ExecuteRequest(_message.Message):
     PLACES_FIELD_NUMBER: _builtins.int
     NOT_AFTER_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.int
     """Correlates answers; unique per stream. Set by order-state."""
     not_after_ms: _builtins.int
@@ -1003,6 +1004,10 @@ class ExecuteRequest(_message.Message):
     def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlaceOrder]:
         """Orders to place."""
 
+    @_builtins.property
+    def presence(self) -> _common_pb2.Presence:
+        """Set in a message that is a sign of life and no plan; it is not answered."""
+
     def __init__(
         self,
         *,
@@ -1013,10 +1018,11 @@ class ExecuteRequest(_message.Message):
         places: _abc.Iterable[Global___PlaceOrder] | None = ...,
         not_after_ms: _builtins.int = ...,
         expires_in_ms: _builtins.int = ...,
+        presence: _common_pb2.Presence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["presence", b"presence", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels", b"cancels", "expires_in_ms", b"expires_in_ms", "modifies", b"modifies", "not_after_ms", b"not_after_ms", "places", b"places", "request_id", b"request_id", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels", b"cancels", "expires_in_ms", b"expires_in_ms", "modifies", b"modifies", "not_after_ms", b"not_after_ms", "places", b"places", "presence", b"presence", "request_id", b"request_id", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1427,7 +1433,9 @@ class NotSent(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Short stable word: fenced, disarmed, permission_expired, budget, clock, unknown_market, invalid, not_connected."""
+    """Short stable word: fenced, disarmed, permission_expired, budget, clock, unknown_market, invalid, not_connected,
+    stopping.
+    """
     def __init__(
         self,
         *,

@@ -94,6 +94,7 @@ class SubmitRequest(_message.Message):
     CANCELS_FIELD_NUMBER: _builtins.int
     REPLACES_FIELD_NUMBER: _builtins.int
     PLACES_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trace(self) -> _common_pb2.Trace:
         """Market, epoch, sequence (the decision cycle), times of the causing frame."""
@@ -110,6 +111,10 @@ class SubmitRequest(_message.Message):
     def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
         """New orders."""
 
+    @_builtins.property
+    def presence(self) -> _common_pb2.Presence:
+        """Set in a message that is a sign of life and no plan; only the market of its trace counts, and it is not answered."""
+
     def __init__(
         self,
         *,
@@ -117,10 +122,11 @@ class SubmitRequest(_message.Message):
         cancels: _abc.Iterable[_builtins.str] | None = ...,
         replaces: _abc.Iterable[Global___Replace] | None = ...,
         places: _abc.Iterable[Global___NewOrder] | None = ...,
+        presence: _common_pb2.Presence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["presence", b"presence", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels", b"cancels", "places", b"places", "replaces", b"replaces", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels", b"cancels", "places", b"places", "presence", b"presence", "replaces", b"replaces", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,7 +468,7 @@ class Hold(_message.Message):
     """True while held."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Short stable words, e.g. gap, starting, store, gateway, drift."""
+        """Short stable words, e.g. gap, starting, store, gateway, drift, stopping."""
 
     def __init__(
         self,
