@@ -8,7 +8,7 @@ from typing import Final
 from perpmaker.common import logs
 from perpmaker.common.service import StartError
 from perpmaker.operator import rbac
-from perpmaker.operator.interfaces import KubeError, Ref
+from perpmaker.operator.interfaces import KubeError, Ref, Resource
 from perpmaker.operator.kube.client import ApiServer
 from perpmaker.operator.kube.resources import (
     CERTIFICATE,
@@ -47,31 +47,60 @@ async def check(api: ApiServer, settings: OperatorSettings) -> None:
         await asyncio.sleep(RETRY_S)
 
 
+async def lacking(api: ApiServer, settings: OperatorSettings) -> str | None:
+    """What the operator cannot do without and the API server does not have, kind or peering object, with the remedy.
+
+    None when all is there. Raises KubeError.
+    """
+    return await _lacking_kind(api, settings) or await _lacking_peering(api, settings)
+
+
 async def _check(api: ApiServer, settings: OperatorSettings) -> None:
-    await _check_kinds(api, settings)
-    await _check_rights(api, settings)
-    if settings.peering:
-        await _check_peering(api, settings)
-
-
-async def _check_kinds(api: ApiServer, settings: OperatorSettings) -> None:
-    for resource in OWNERS:
-        if not await api.serves(resource):
-            raise StartError(
-                f"the API server does not know {resource.kind} ({resource.api_version}); install the CRDs:"
-                " kubectl apply --server-side -f charts/perpmaker/crds"
-            )
+    if lack := await _lacking_kind(api, settings):
+        raise StartError(lack)
     if settings.tls.mode is TlsMode.CERT_MANAGER and not await api.serves(CERTIFICATE):
-        raise StartError(
-            f"tls.mode is certManager, but the API server does not know Certificate ({CERTIFICATE.api_version});"
-            " install cert-manager or choose another tls.mode"
+        # The kill switch and the end of objects need no certificate; what does need one is told on its object.
+        _log.warning(
+            "preflight.no_certificates",
+            reason=f"tls.mode is certManager, but the API server does not know Certificate ({CERTIFICATE.api_version});"
+            " install cert-manager or choose another tls.mode",
         )
-    peering = KOPF_PEERING if settings.watch_namespaces else CLUSTER_KOPF_PEERING
+    await _check_rights(api, settings)
+    if lack := await _lacking_peering(api, settings):
+        raise StartError(lack)
+
+
+async def _lacking_kind(api: ApiServer, settings: OperatorSettings) -> str | None:
+    unknown = [resource for resource in OWNERS if not await api.serves(resource)]
+    if unknown:
+        named = " and ".join(resource.kind for resource in unknown)
+        return (
+            f"the API server does not know {named} ({unknown[0].api_version}); install the CRDs:"
+            " kubectl apply --server-side -f charts/perpmaker/crds"
+        )
+    peering = _peering(settings)
     if settings.peering and not await api.serves(peering):
-        raise StartError(
+        return (
             f"peering is on, but the API server does not know {peering.kind} ({peering.api_version});"
             " install the chart's CRDs or set peering to false"
         )
+    return None
+
+
+async def _lacking_peering(api: ApiServer, settings: OperatorSettings) -> str | None:
+    peering = _peering(settings)
+    for namespace in (settings.watch_namespaces or ("",)) if settings.peering else ():
+        if await api.get(Ref(peering, namespace, PEERING)) is None:
+            where = f"namespace {namespace}" if namespace else "the cluster"
+            return (
+                f"there is no {peering.kind} named {PEERING} in {where}, and without it the operator would wait for"
+                " ever; let the chart create it or set peering to false"
+            )
+    return None
+
+
+def _peering(settings: OperatorSettings) -> Resource:
+    return KOPF_PEERING if settings.watch_namespaces else CLUSTER_KOPF_PEERING
 
 
 async def _check_rights(api: ApiServer, settings: OperatorSettings) -> None:
@@ -98,14 +127,3 @@ async def _check_rights(api: ApiServer, settings: OperatorSettings) -> None:
             f"the service account {settings.service_account} may not: {'; '.join(missing)}."
             " Grant it in the operator's Role; the chart's Role has it (rbac.create=true)"
         )
-
-
-async def _check_peering(api: ApiServer, settings: OperatorSettings) -> None:
-    peering = KOPF_PEERING if settings.watch_namespaces else CLUSTER_KOPF_PEERING
-    for namespace in settings.watch_namespaces or ("",):
-        if await api.get(Ref(peering, namespace, PEERING)) is None:
-            where = f"namespace {namespace}" if namespace else "the cluster"
-            raise StartError(
-                f"there is no {peering.kind} named {PEERING} in {where}, and without it the operator would wait for"
-                " ever; let the chart create it or set peering to false"
-            )

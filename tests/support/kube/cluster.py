@@ -52,7 +52,7 @@ class Cluster:
     """Watches from an older version are answered with 410."""
     on_change: Callable[[], None] = lambda: None
     hidden: set[str] = field(default_factory=set)
-    """Plurals that discovery leaves out."""
+    """Plurals of kinds that are not served."""
     _objects: dict[Kind, dict[Key, Json]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     _managers: dict[tuple[Kind, Key, str], patches.Managers] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -63,6 +64,8 @@ class FakeApiServer:
         self.denied: set[tuple[str, str]] = set()
         """Verb and plural (with `/status`) that only the admin may."""
         self.asked: list[Asked] = []
+        self.requests: Counter[str] = Counter()
+        """How many requests each user has made, those for kinds that are not served and for discovery among them."""
         self.bookmark_s = 0.2
         self._news = asyncio.Condition()
         self._gates: set[asyncio.Event] = set()
@@ -113,6 +116,11 @@ class FakeApiServer:
         self.cluster.expired_before = self.cluster.version + 1
         self.cluster.version += 1
 
+    def remove_kind(self, plural: str) -> None:
+        """Serve a kind no more, as after the removal of its definition; what there was of it stays for its return."""
+        self.cluster.hidden.add(plural)
+        self.drop_watches()
+
     def fail(self, status: int, verb: str | None = None, plural: str | None = None, **more: Any) -> Fault:
         """Answer matching requests with an error."""
         fault = Fault(verb, plural, status, **more)
@@ -129,6 +137,7 @@ class FakeApiServer:
         user = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if user is None:
             return _status(401, "Unauthorized", "Unauthorized")
+        self.requests[user] += 1
         found = self._discovery(request.path)
         if found is not None:
             return web.json_response(found)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 import kopf
 
 from perpmaker.common import logs, metrics
-from perpmaker.operator import rbac
-from perpmaker.operator.interfaces import Kube, Reconciler, Teller, Waker, World
+from perpmaker.operator import preflight, rbac
+from perpmaker.operator.interfaces import Kube, KubeError, Reconciler, Teller, Waker, World
 from perpmaker.operator.kube.client import ApiServer
 from perpmaker.operator.kube.credentials import Credentials
 from perpmaker.operator.kube.resources import CLUSTER_KOPF_PEERING, KOPF_PEERING, resource_named
@@ -26,7 +27,7 @@ from perpmaker.operator.runtime.peers import is_leader
 from perpmaker.operator.runtime.pulse import Pulse
 from perpmaker.operator.runtime.routes import woken_by
 from perpmaker.operator.runtime.wakes import Wakes
-from perpmaker.operator.runtime.watches import Watch
+from perpmaker.operator.runtime.watches import KindGoneError, Watch
 from perpmaker.operator.runtime.worker import Shop, Turns
 from perpmaker.operator.runtime.world import Change, Scope, Store
 from perpmaker.operator.settings import OperatorSettings
@@ -35,6 +36,8 @@ LEADER_EVERY_S: Final = 2.0
 STOP_S: Final = 12.0
 """Time kopf has to leave when told to stop; it waits for its own requests, which an absent API server holds up."""
 FLUSH_S: Final = 2.0
+GONE_FIRST_PAUSE_S: Final = 1.0
+GONE_MAX_PAUSE_S: Final = 15.0
 
 _log = logs.get(__name__)
 
@@ -73,7 +76,7 @@ class Engine:
         self._settings = settings
         self._credentials = credentials
         self._api = api
-        self._reconcilers = build(settings, api, self.store, self.teller, self.wakes)
+        self._build = build
         api.tell_writes_to(self.store.learn)
 
     def _changed(self, change: Change) -> None:
@@ -81,51 +84,104 @@ class Engine:
             self.wakes.wake(ref, source)
 
     async def run(self, stop: asyncio.Event, *, own_signals: bool = False) -> None:
-        """Work until told to stop; raises what ends it otherwise. `own_signals`: SIGTERM and SIGINT set `stop`."""
-        api, store = self._api, self.store
-        work = [Watch(scope, api, store, self._api_is_back).run() for scope in store.scopes]
-        work += [self.teller.run(), self._watch_leader(), metrics.watch_loop_lag()]
-        background = [asyncio.create_task(each) for each in work]
-        serving = asyncio.create_task(self._kopf(stop, own_signals=own_signals))
-        stopping = asyncio.create_task(stop.wait())
+        """Work until told to stop; raises what ends it otherwise. `own_signals`: SIGTERM and SIGINT set `stop`.
+
+        While the API server does not serve a kind that we cannot do without, nothing is looked after and nothing is
+        known (`store.is_synced` is false); when it does, all begins anew.
+        """
+        lasting = [asyncio.create_task(each) for each in (self.teller.run(), metrics.watch_loop_lag())]
+        failed_starts = 0
         try:
-            await asyncio.wait((serving, stopping, *background), return_when=asyncio.FIRST_COMPLETED)
-            stop.set()
+            while not await self._look_after_all(stop, lasting, own_signals=own_signals):
+                failed_starts = 0 if self.store.is_synced else failed_starts + 1
+                self.store.clear()
+                if not await self._are_served_again(stop, failed_starts):
+                    return
+        finally:
+            for task in lasting:
+                task.cancel()
+            await asyncio.wait(lasting, timeout=FLUSH_S)
+
+    async def _look_after_all(
+        self, stop: asyncio.Event, lasting: Sequence[asyncio.Task[None]], *, own_signals: bool
+    ) -> bool:
+        """True when told to stop, False when a kind is gone; raises what ends it otherwise."""
+        api, store = self._api, self.store
+        reconcilers = self._build(self._settings, api, store, self.teller, self.wakes)
+        ended, gone = asyncio.Event(), asyncio.Event()
+        work = [Watch(scope, api, store, self._api_is_back).run() for scope in store.scopes]
+        background = [asyncio.create_task(each) for each in (*work, self._watch_leader())]
+        serving = asyncio.create_task(self._kopf(reconcilers, ended, gone.set, stop if own_signals else None))
+        reasons = [asyncio.create_task(flag.wait()) for flag in (stop, gone)]
+        try:
+            await asyncio.wait((serving, *reasons, *background, *lasting), return_when=asyncio.FIRST_COMPLETED)
+            ended.set()
             # First of all: what they hold open would keep kopf waiting for it.
-            for reconciler in self._reconcilers.values():
+            for reconciler in reconcilers.values():
                 if isinstance(reconciler, Closes):
                     await reconciler.close()
             await asyncio.wait((serving,), timeout=STOP_S)
             await self.teller.flush(FLUSH_S)
-            for task in (serving, *background):
-                if task.done() and not task.cancelled():
-                    task.result()
+            found = [task.exception() for task in (serving, *background, *lasting) if _has_failed(task)]
+            for error in found:
+                if error is not None and not isinstance(error, KindGoneError):
+                    raise error
+            return stop.is_set() or not (found or gone.is_set())
         finally:
             LEADER.set(0)
-            stopping.cancel()
-            for task in (serving, *background):
+            for task in (serving, *reasons, *background):
                 task.cancel()
-            await asyncio.wait((serving, *background), timeout=FLUSH_S)
+            await asyncio.wait((serving, *reasons, *background), timeout=FLUSH_S)
 
-    async def _kopf(self, stop: asyncio.Event, *, own_signals: bool) -> None:
+    async def _are_served_again(self, stop: asyncio.Event, failed_starts: int) -> bool:
+        """Wait until all is there that we cannot do without; what is not is told once. False when told to stop.
+
+        `failed_starts` in a row make the first pause longer: the API server may serve a kind at one moment and not at
+        the next.
+        """
+        told: set[str] = set()
+        for tries in itertools.count(failed_starts):
+            try:
+                news = lack = await preflight.lacking(self._api, self._settings)
+                event = "operator.kind_is_gone"
+            except KubeError as error:
+                lack, news, event = str(error), "no answer", "operator.kinds_are_unknown"
+            if news is not None and news not in told:
+                told.add(news)
+                _log.error(event, reason=lack)
+            if await _is_set_within(stop, gone_pause_s(tries)):
+                return False
+            if lack is None:
+                _log.info("operator.kind_is_back")
+                return True
+        raise AssertionError("counting has no end")
+
+    async def _kopf(
+        self,
+        reconcilers: Mapping[str, Reconciler],
+        ended: asyncio.Event,
+        on_gone: Callable[[], None],
+        by_signal: asyncio.Event | None,
+    ) -> None:
         settings = self._settings
         registry = kopf.OperatorRegistry()
         turns = Turns()
         shop = Shop(
             self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds, self.leads
         )
-        register(registry, Deps(shop, self._reconcilers, self._credentials, max(1, len(settings.watch_namespaces))))
+        namespaces = max(1, len(settings.watch_namespaces))
+        register(registry, Deps(shop, reconcilers, self._credentials, namespaces, on_gone))
         tasks = await kopf.spawn_tasks(
             registry=registry,
-            settings=kopf_settings(settings, self.priority, stop),
+            settings=kopf_settings(settings, self.priority, ended),
             identity=cast("Any", self.identity),
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
-            stop_flag=stop,
+            stop_flag=ended,
         )
-        if own_signals:
+        if by_signal is not None:
             # kopf has taken the signals; it stops through the flag as well, and so does everything else.
-            take_signals(stop)
+            take_signals(by_signal)
         await _run_tasks(tasks)
 
     def _api_is_back(self) -> None:
@@ -143,6 +199,22 @@ class Engine:
         while True:
             LEADER.set(1 if self.store.is_synced and self.leads() else 0)
             await asyncio.sleep(LEADER_EVERY_S)
+
+
+def gone_pause_s(tries: int) -> float:
+    """Pause after asking so many times in vain whether a kind is back: doubling, capped."""
+    return min(GONE_MAX_PAUSE_S, GONE_FIRST_PAUSE_S * 2.0 ** min(tries, 20))
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+async def _is_set_within(flag: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await flag.wait()
+    return flag.is_set()
 
 
 async def _run_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -9,13 +9,15 @@ Known traps, and what is done about them:
 - kopf wakes itself up for the next try by touching the object, and neither that touch nor the removal of the finalizer
   is repeated after a conflict: so teardown stays in one call of the handler until it is done, and lets go itself.
 - What a handler returns would be written into status: nothing is returned.
+- A watch that is answered 404 ends kopf in disorder: what it had begun goes on and waits for credentials for ever. So
+  kopf never gets that answer: we are told, and end kopf as at any other end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +26,7 @@ import kopf
 
 from perpmaker.operator.interfaces import Reconciler, Ref, Resource
 from perpmaker.operator.kube.credentials import Credentials
-from perpmaker.operator.kube.resources import OWNERS, group
+from perpmaker.operator.kube.resources import OWNERS, PEERINGS, group
 from perpmaker.operator.runtime.teardown import Teardown
 from perpmaker.operator.runtime.worker import Shop, Worker
 
@@ -32,6 +34,7 @@ PAUSED_S: Final = 5.0
 EXIT_GRACE_S: Final = 2.0
 """Time kopf gives a worker to leave before it cancels it."""
 _CANCEL_AGAIN_S: Final = 0.5
+_WATCHED: Final = frozenset(resource.plural for resource in (*OWNERS, *PEERINGS))
 WATCHED_KINDS: Final = len(OWNERS) + 1
 """Watches of kopf in each namespace: our own kinds and its peering."""
 REQUESTS_AT_ONCE: Final = 8
@@ -48,6 +51,8 @@ class Deps:
     credentials: Credentials
     namespaces: int
     """How many namespaces are watched, at least 1."""
+    on_gone: Callable[[], None]
+    """Called when the API server does not serve a kind that kopf watches."""
 
 
 def register(registry: kopf.OperatorRegistry, deps: Deps) -> None:
@@ -55,22 +60,33 @@ def register(registry: kopf.OperatorRegistry, deps: Deps) -> None:
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**_: Any) -> kopf.AiohttpSession:
-        return connection(deps.credentials, WATCHED_KINDS * deps.namespaces + REQUESTS_AT_ONCE)
+        return connection(deps.credentials, WATCHED_KINDS * deps.namespaces + REQUESTS_AT_ONCE, deps.on_gone)
 
     for resource in OWNERS:
         _serve(registry, resource, deps.reconcilers[resource.kind], deps.shop)
 
 
-def connection(credentials: Credentials, most: int) -> kopf.AiohttpSession:
+def connection(credentials: Credentials, most: int, on_gone: Callable[[], None]) -> kopf.AiohttpSession:
     """Our credentials as kopf takes them, for at most so many connections; it asks again after a 401.
 
     Left alone it opens as many as there are objects, and at a start it has something to ask for each of them at once.
     """
+
+    async def keep_from_kopf(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        answer = await ask(request)
+        if answer.status == 404 and request.method == "GET" and request.url.name in _WATCHED:
+            answer.release()
+            on_gone()
+            # Until kopf is told to stop.
+            await asyncio.Event().wait()
+        return answer
+
     tls = credentials.ssl_context()
     token = credentials.token.read(again=True)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=most, ssl=tls if tls is not None else True),
         headers={"Authorization": f"Bearer {token}"} if token else {},
+        middlewares=(keep_from_kopf,),
     )
     return kopf.AiohttpSession(server=credentials.server, aiohttp_session=session)
 

@@ -3,6 +3,9 @@
 kopf has watches of its own, but they tell handlers neither when the first listing is complete nor what was deleted
 during a gap, and the world must not believe in objects that are gone. So kopf keeps to the life of our own two kinds
 (finalizer, daemon, deletion) and these watches keep the world.
+
+A kind may go while we watch it. Without our own kinds and the peering nothing can be looked after, and the watch ends.
+Without certificates much can: there are none then, and the account that needs one is told so.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Final, Protocol
 from perpmaker.common import logs
 from perpmaker.operator.interfaces import KubeError, Resource
 from perpmaker.operator.kube.client import OPEN, Listing, VersionExpiredError, WatchEvent
-from perpmaker.operator.kube.resources import OWNERS, PEERINGS
+from perpmaker.operator.kube.resources import CERTIFICATE, OWNERS, PEERINGS
 from perpmaker.operator.metrics import WATCH_FAILURES
 from perpmaker.operator.names import MANAGED_BY_LABEL, MANAGER
 from perpmaker.operator.runtime.world import Scope, Store
@@ -24,6 +27,10 @@ FIRST_PAUSE_S: Final = 0.2
 MAX_PAUSE_S: Final = 15.0
 
 _log = logs.get(__name__)
+
+
+class KindGoneError(Exception):
+    """The API server does not serve a kind without which nothing can be looked after."""
 
 
 class Source(Protocol):
@@ -49,7 +56,8 @@ class Watch:
     """Keeps one scope of the store up to date."""
 
     def __init__(self, scope: Scope, source: Source, store: Store, on_return: Callable[[], None]) -> None:
-        """`on_return` is called when the API server answers again after it had failed more than once."""
+        """`on_return` is called when the API server answers again after it had failed more than once, or when it
+        serves a kind that it did not."""
         self._scope = scope
         self._source = source
         self._store = store
@@ -57,9 +65,10 @@ class Watch:
         self._labels = labels_of(scope.resource)
         self._version: str | None = None
         self._failures = 0
+        self._is_lacking = False
 
     async def run(self) -> None:
-        """List and watch until cancelled; errors are waited out."""
+        """List and watch until cancelled; errors are waited out. Raises KindGoneError."""
         while True:
             try:
                 if self._version is None:
@@ -101,11 +110,16 @@ class Watch:
     def _failed(self, error: KubeError) -> float:
         WATCH_FAILURES.labels(self._scope.resource.plural, error.reason).inc()
         self._failures += 1
+        if error.status == 404 and self._scope.resource in (*OWNERS, *PEERINGS):
+            raise KindGoneError(str(self._scope)) from error
         if self._failures == 1:
             _log.warning("watch.failed", scope=str(self._scope), error=str(error))
         if error.status:
             self._version = None
-        if error.status in {401, 403, 404}:
+        if error.status == 404 and self._scope.resource == CERTIFICATE:
+            self._is_lacking = True
+            self._store.lack(self._scope)
+        elif error.status in {401, 403, 404}:
             why = error.message or error.reason
             self._store.deny(self._scope, f"cannot list and watch {self._scope}: {why}; check the operator's Role")
         # A connection that ended in mid-watch has lost nothing: the next one goes on from the same version.
@@ -117,5 +131,6 @@ class Watch:
             failures, self._failures = self._failures, 0
             _log.info("watch.recovered", scope=str(self._scope), failures=failures)
             self._store.deny(self._scope, None)
-            if failures > 1:
+            if failures > 1 or self._is_lacking:
+                self._is_lacking = False
                 self._on_return()

@@ -11,7 +11,7 @@ Accounts and makers are few and read all the time, so they are kept as they are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -156,9 +156,7 @@ class Store:
         present = {(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items}
         gone = [
             (namespace, kept)
-            for (resource, namespace), objects in self._objects.items()
-            if resource == scope.resource and scope.namespace in {None, namespace}
-            for kept in objects.values()
+            for namespace, kept in self._kept(scope)
             if (namespace, kept.name) not in present and kept.version <= at
         ]
         self._seen[scope] = max(at, self._seen.get(scope, 0))
@@ -166,6 +164,15 @@ class Store:
             self._drop(scope.resource, namespace, kept)
         for item in items:
             self._keep(scope.resource, item, is_own=False)
+
+    def lack(self, scope: Scope) -> None:
+        """The API server does not serve the kind: there are none."""
+        self.replace(scope, (), str(max((kept.version for _, kept in self._kept(scope)), default=0)))
+
+    def clear(self) -> None:
+        """Forget everything without a word: nobody looks, and watches begin anew."""
+        for known in (self._objects, self._labelled, self._seen, self._denied):
+            known.clear()
 
     def put(self, scope: Scope, item: Manifest) -> None:
         """A watch tells a version of an object."""
@@ -195,6 +202,12 @@ class Store:
             return
         if resource in OWNERS or (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGER:
             self._keep(resource, written, is_own=True)
+
+    def _kept(self, scope: Scope) -> Iterator[tuple[str, _Kept]]:
+        """What is known of a scope, with its namespace."""
+        for (resource, namespace), objects in self._objects.items():
+            if resource == scope.resource and scope.namespace in {None, namespace}:
+                yield from ((namespace, kept) for kept in objects.values())
 
     def _keep(self, resource: Resource, item: Manifest, *, is_own: bool) -> None:
         namespace = item["metadata"].get("namespace", "")
