@@ -311,7 +311,7 @@ class Desk:
         except KubeError as error:
             self.errors.append(str(error))
 
-    async def settle(self, what: str, probe: Callable[[], T | None], *, within_s: float = 15.0) -> T:
+    async def settle(self, what: str, probe: Callable[[], T | None], *, within_s: float = 60.0) -> T:
         """Look and look again until something holds."""
 
         async def ask() -> T | None:

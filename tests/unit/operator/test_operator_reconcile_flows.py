@@ -9,6 +9,7 @@ import pytest
 from tests.support.children import NAMESPACE
 from tests.support.operator_desk import Desk, desk
 
+from perpmaker.operator import names
 from perpmaker.operator.interfaces import KubeError, Ref
 from perpmaker.operator.kube import resources as kinds
 from perpmaker.operator.reconcile.maker import BACK_WITHIN_S
@@ -96,7 +97,7 @@ async def test_a_symbol_that_does_not_exist_is_refused_without_harm_to_the_other
     assert trader.deployment("typo-quoter") is None
     sol = await trader.create_maker("sol", "SOL")
     await trader.settle("another market joins", lambda: ready(trader, sol) == ("True", "Quoting"))
-    assert ready(trader, eth) == ("True", "Quoting")
+    await trader.settle("the first goes on", lambda: ready(trader, eth) == ("True", "Quoting"))
     await trader.stop_operator()
     trader.start_operator()
     trader.exchange.calls.clear()
@@ -270,6 +271,52 @@ async def test_a_deleted_child_is_made_again(trader: Desk) -> None:
     await trader.turn()
     assert Ref(kinds.SERVICE, NAMESPACE, "main-gateway") in trader.cluster.objects
     assert "DriftRepaired" in trader.cluster.reasons("main")
+
+
+@pytest.mark.parametrize("child", ["main-risk", "main-order-state", "main-gateway", "eth-quoter"])
+async def test_a_document_that_was_changed_by_hand_is_put_right_and_told(trader: Desk, child: str) -> None:
+    await trader.quoting()
+    ref = Ref(kinds.CONFIG_MAP, NAMESPACE, f"{child}-config")
+    live = trader.cluster.objects[ref]
+    text = live["data"][names.PART_FILE]
+    trader.cluster.put({**live, "data": {names.PART_FILE: text.replace("ETH", "SOL")}})
+    await trader.turn()
+    assert '"ETH"' in trader.cluster.objects[ref]["data"][names.PART_FILE]
+    owner = "eth" if child == "eth-quoter" else "main"
+    repairs = [said.message for said in trader.cluster.events if said.reason == "DriftRepaired"]
+    assert repairs == [f"ConfigMap {child}-config was put right: data.part.json"]
+    assert "DriftRepaired" in trader.cluster.reasons(owner)
+
+
+async def test_a_document_that_was_deleted_is_put_right_and_told(trader: Desk) -> None:
+    await trader.quoting()
+    ref = Ref(kinds.CONFIG_MAP, NAMESPACE, "main-risk-config")
+    trader.cluster.remove(ref)
+    await trader.turn()
+    assert ref in trader.cluster.objects
+    assert "DriftRepaired" in trader.cluster.reasons("main")
+
+
+async def test_a_change_of_the_spec_is_no_drift_of_the_documents(trader: Desk) -> None:
+    _, maker = await trader.quoting()
+    trader.edit(maker, {"spec.inventory.maxNotional": "7000"})
+    await trader.settle("generation 2", lambda: trader.status(maker)["quoter"]["appliedGeneration"] == 2)
+    await trader.create_maker("sol", "SOL")
+    await trader.rest()
+    assert "DriftRepaired" not in {said.reason for said in trader.cluster.events}
+
+
+async def test_a_kind_that_is_not_served_is_told_once_for_all_children_that_need_it(trader: Desk) -> None:
+    await trader.quoting()
+    ref = Ref(kinds.SERVICE, NAMESPACE, "any")
+    trader.cluster.failures["apply", "Service"] = KubeError("apply", ref, 404, "NotFound", "no such kind")
+    for role in ("gateway", "risk"):
+        trader.cluster.remove(Ref(kinds.SERVICE, NAMESPACE, f"main-{role}"))
+    account = Ref(kinds.TRADING_ACCOUNT, NAMESPACE, "main")
+    await trader.settle("told", lambda: trader.condition(account, "Stalled") == ("True", "KindMissing"))
+    assert trader.cluster.reasons("main").count("ReconcileError") == 1
+    trader.cluster.failures.clear()
+    await trader.settle("well", lambda: trader.condition(account, "Stalled")[0] == "False")
 
 
 async def test_somebody_elses_object_is_never_taken_over(trader: Desk) -> None:

@@ -170,4 +170,9 @@ def as_json(part: Part) -> dict[str, Any]:
 
 def document(part: Part) -> str:
     """The text of a part, as it stands in the ConfigMap and is sent by ApplyConfig."""
-    return json.dumps(as_json(part), indent=2) + "\n"
+    return as_text(as_json(part))
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """The text of a part that is plain JSON values already."""
+    return json.dumps(document, indent=2) + "\n"

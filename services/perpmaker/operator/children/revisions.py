@@ -14,7 +14,8 @@ from perpmaker.api.desired import Revisions
 from perpmaker.api.v1alpha1 import MarketMaker, TradingAccount
 from perpmaker.common.config import Part
 from perpmaker.operator import names
-from perpmaker.operator.children.parts import account_parts, as_json
+from perpmaker.operator.children.objects import stamped
+from perpmaker.operator.children.parts import account_parts, as_json, as_text
 from perpmaker.operator.interfaces import Manifest
 from perpmaker.operator.names import Role
 from perpmaker.operator.settings import OperatorSettings
@@ -53,6 +54,23 @@ def next_revisions(
         for role, part in parts.items()
     }
     return Revisions(gateway=numbers[Role.GATEWAY], order_state=numbers[Role.ORDER_STATE], risk=numbers[Role.RISK])
+
+
+def renumbered(manifest: Manifest, revision: int) -> Manifest:
+    """A ConfigMap as it would be under another revision; a manifest without a revision as it is."""
+    metadata = manifest["metadata"]
+    if names.REVISION not in metadata["annotations"]:
+        return manifest
+    annotations = {**metadata["annotations"], names.REVISION: str(revision)}
+    data = {**manifest["data"], names.PART_FILE: as_text({**_document(manifest), _FIELD: revision})}
+    return stamped({**manifest, "metadata": {**metadata, "annotations": annotations}, "data": data})
+
+
+def revisions_of(live: Manifest) -> frozenset[int]:
+    """Revisions that a live ConfigMap may have been applied under: its annotation's and its document's, of which a
+    hand may have changed one.
+    """
+    return frozenset({_annotated(live), _number(_document(live).get(_FIELD))})
 
 
 def _document(config_map: Manifest | None) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from perpmaker.operator import metrics, names
-from perpmaker.operator.children import adoption, drift
+from perpmaker.operator.children import adoption, drift, revisions
 from perpmaker.operator.children.adoption import Ownership
 from perpmaker.operator.children.objects import Owner
 from perpmaker.operator.conditions.maker import Verdict
 from perpmaker.operator.conditions.reasons import Reason
-from perpmaker.operator.interfaces import KubeError, Manifest, Ref
+from perpmaker.operator.interfaces import KubeError, Manifest, Ref, Resource
 from perpmaker.operator.kube import resources as kinds
 from perpmaker.operator.reconcile.deps import Deps
 from perpmaker.operator.runtime.events import Reason as EventReason
@@ -64,14 +64,17 @@ async def ensure(
     """
     outcome = Outcome()
     later = set(postponed)
+    unserved: set[Resource] = set()
     for manifest in desired:
         ref = kinds.ref_of(manifest)
-        if ref in later:
+        if ref in later or ref.resource in unserved:
             continue
         try:
             await _one(deps, body, owner, manifest, ref, outcome)
         except KubeError as error:
-            _report(deps, body, error, outcome)
+            problem = _report(deps, body, error, outcome)
+            if problem.reason is Reason.KIND_MISSING:
+                unserved.add(ref.resource)
     for ref in adoption.surplus(desired, live_children(deps, owner), owner):
         if ref in later:
             continue
@@ -85,13 +88,14 @@ async def ensure(
     return outcome
 
 
-def _report(deps: Deps, body: Manifest, error: KubeError, outcome: Outcome) -> None:
+def _report(deps: Deps, body: Manifest, error: KubeError, outcome: Outcome) -> Verdict:
     """Note what only a person can put right, each in an Event of its own; raise what may pass."""
     problem = lasting(error)
     if problem is None:
         raise error
     outcome.problems.append(problem)
     deps.tell(body, EventReason.RECONCILE_ERROR, problem.message, warning=True)
+    return problem
 
 
 def lasting(error: KubeError) -> Verdict | None:
@@ -131,22 +135,40 @@ async def _one(deps: Deps, body: Manifest, owner: Owner, manifest: Manifest, ref
         return
     steps = drift.to_apply(manifest, live)
     manifest = steps[-1]
-    wanted = manifest["metadata"]["annotations"][names.APPLIED_HASH]
+    content = _content_hash(manifest)
     lacking = drift.missing(manifest, live) if live is not None else ["(all of it)"]
     if not lacking:
-        deps.ledger.applied[ref] = wanted
+        deps.ledger.applied[ref] = content
         return
-    before = _hash_of(live) if live is not None else deps.ledger.applied.get(ref, "")
     if live is not None and live["metadata"].get("deletionTimestamp"):
         return
+    lost = _lost(manifest, live) if live is not None else lacking
+    is_drift = bool(lost) if live is not None else deps.ledger.applied.get(ref, "") == content
     for stage in steps:
         await deps.kube.apply(stage)
     outcome.changed += 1
-    deps.ledger.applied[ref] = wanted
-    if before == wanted:
+    deps.ledger.applied[ref] = content
+    if is_drift:
         metrics.DRIFT_REPAIRS.labels(ref.resource.kind).inc()
-        what = ", ".join(lacking[:_PATHS_TOLD])
+        what = ", ".join(lost[:_PATHS_TOLD])
         deps.tell(body, EventReason.DRIFT_REPAIRED, f"{ref.resource.kind} {ref.name} was put right: {what}")
+
+
+def _lost(manifest: Manifest, live: Manifest) -> list[str]:
+    """Paths that were applied and that somebody else has changed; empty when what is wanted is what changed.
+
+    A document that was changed by hand gets a new revision, so that its service takes it: what was applied is then what
+    is wanted now, under the revision of then.
+    """
+    applied = (revisions.renumbered(manifest, number) for number in sorted(revisions.revisions_of(live), reverse=True))
+    same = (item for item in applied if item["metadata"]["annotations"][names.APPLIED_HASH] == _hash_of(live))
+    return next((drift.missing(item, live) for item in same), [])
+
+
+def _content_hash(manifest: Manifest) -> str:
+    """Hash of a manifest whatever its revision."""
+    text: str = revisions.renumbered(manifest, 0)["metadata"]["annotations"][names.APPLIED_HASH]
+    return text
 
 
 def _hash_of(live: Manifest) -> str:

@@ -39,7 +39,7 @@ class Ledger:
     limits: dict[Ref, dict[str, Any]] = field(default_factory=dict)
     """Limits by market that an account's risk service has in force."""
     applied: dict[Ref, str] = field(default_factory=dict)
-    """Hash under which each child was last applied or found."""
+    """Hash of the content, whatever its revision, with which each child was last applied or found."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     creating: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CREATED_AT_ONCE))
     """Held while an object of which nothing runs yet is given its children."""
