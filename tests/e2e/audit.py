@@ -27,6 +27,13 @@ class Request:
     code: int
     at_s: float
     """Unix time at which it came in."""
+    message: str = ""
+    """Words of a refusal."""
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it was refused for want of a right."""
+        return self.code == FORBIDDEN and "because it is being terminated" not in self.message
 
     @property
     def is_write(self) -> bool:
@@ -52,6 +59,14 @@ def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]
     return list(found.values())
 
 
+def trespasses(asked: Iterable[Request]) -> list[Request]:
+    """Of the operator's requests those that its rights did not cover, and those for Secrets, which it never reads.
+
+    Nobody may create in a namespace that is being deleted; that is no lack of a right.
+    """
+    return [one for one in asked if one.resource.partition("/")[0] == "secrets" or one.is_forbidden]
+
+
 def by_verb(asked: Iterable[Request]) -> Counter[str]:
     """How often each verb was asked for on each resource."""
     return Counter(f"{request.verb} {request.resource}" for request in asked)
@@ -67,4 +82,5 @@ def _request(line: dict[str, Any], reference: dict[str, Any]) -> Request:
         name=reference.get("name", ""),
         code=(line.get("responseStatus") or {}).get("code", 0),
         at_s=datetime.fromisoformat(line["requestReceivedTimestamp"]).timestamp(),
+        message=(line.get("responseStatus") or {}).get("message", ""),
     )

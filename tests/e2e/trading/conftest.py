@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from tests.e2e import diagnosis
+from tests.e2e import audit, diagnosis
 from tests.e2e.api import Api
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.house import House, Installation, installed
+from tests.e2e.operator_process import OPERATOR
 from tests.e2e.workloads import IMAGE
 
 
@@ -18,6 +19,22 @@ def installation(node_cluster: Cluster) -> Iterator[Installation]:
     """The chart, installed as a user would, in a namespace that enforces restricted Pod Security."""
     with installed(node_cluster, IMAGE) as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rights_suffice(request: pytest.FixtureRequest) -> Iterator[None]:
+    """At the end of a module: its operator was refused nothing and asked for no Secret."""
+    items = [item for item in request.session.items if item.getparent(pytest.Module) is request.node]
+    if not any("installation" in getattr(item, "fixturenames", ()) for item in items):
+        yield
+        return
+    # Before the installation's end: its uninstall takes the rights away from an operator that still runs.
+    installation: Installation = request.getfixturevalue("installation")
+    yield
+    user = f"system:serviceaccount:{installation.namespace}:{OPERATOR}"
+    asked = audit.requests(installation.cluster, user)
+    assert asked, f"the audit log knows {user}"
+    assert audit.trespasses(asked) == []
 
 
 @pytest_asyncio.fixture
