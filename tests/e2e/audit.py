@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,18 @@ def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]
         if request.at_s >= since_s:
             found[line["auditID"]] = request
     return list(found.values())
+
+
+def rights_end_s(cluster: Cluster, namespace: str, name: str) -> float:
+    """When somebody first deleted the Role or RoleBinding of this name, Unix time; infinite if nobody has."""
+    ends = (
+        _request(line, reference).at_s
+        for line in cluster.audit()
+        if (reference := line.get("objectRef")) is not None
+        and (line["verb"], reference.get("namespace"), reference.get("name")) == ("delete", namespace, name)
+        and reference["resource"] in {"roles", "rolebindings"}
+    )
+    return min(ends, default=math.inf)
 
 
 def trespasses(asked: Iterable[Request]) -> list[Request]:

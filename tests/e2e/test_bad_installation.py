@@ -6,6 +6,7 @@ The operator runs as a process under the chart's Role, against an API server wit
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from tests.e2e.api import Api, Json, condition_of
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.definitions import define
 from tests.e2e.house import account, maker
-from tests.e2e.operator_process import OperatorProcess, Release, operator_process
+from tests.e2e.operator_process import OPERATOR, OperatorProcess, Release, operator_process
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -157,7 +158,12 @@ async def test_an_account_on_mainnet_without_tls_is_refused_and_nothing_is_made_
             assert await place.api.objects(kind, place.namespace) == []
         assert operator.stop() < SOON_S
         assert "Traceback" not in operator.log, operator.log
-    assert audit.trespasses(audit.requests(place.cluster, release.user)) == []
+    asked = audit.requests(place.cluster, release.user)
+    assert asked and audit.trespasses(asked) == []
+    began_s = max(one.at_s for one in asked)
+    assert audit.rights_end_s(place.cluster, place.namespace, OPERATOR) == math.inf
+    await place.api.delete("Role", OPERATOR, place.namespace)
+    assert began_s < audit.rights_end_s(place.cluster, place.namespace, OPERATOR) < math.inf
 
 
 async def test_certificates_that_nobody_can_make_are_told_and_made_when_somebody_can(place: Place) -> None:
