@@ -22,6 +22,8 @@ from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as gw_grpc
 
 HANG_S = 30.0
 PING_TIMEOUT_S = 3.0
+SLOW_PEER_S = 0.7
+"""How long a peer on a busy machine may take over a handshake."""
 STALL_S = 6.0
 """Longer than a ping is waited for, pause before it included."""
 
@@ -110,6 +112,20 @@ async def test_both_ends_notice_a_silence_that_closes_no_connection() -> None:
         # What is missed counts from the last sign of life, not from the end of the stream.
         assert receiver.attendance.silence_s >= PING_TIMEOUT_S - BEAT_S
         assert not receiver.attendance.is_attached
+
+
+async def test_a_peer_that_is_slow_to_greet_is_waited_for() -> None:
+    async with served() as (_, port), way_to(port) as (way, at):
+        way.cut()
+        async with rpc.connect(f"127.0.0.1:{at}") as channel:
+            ready = asyncio.create_task(rpc.ready(channel))
+            done, _pending = await asyncio.wait((ready,), timeout=SLOW_PEER_S)
+            assert not done
+            assert way.met == 1, "the first connection was given up"
+            way.mend()
+            async with asyncio.timeout(HANG_S):
+                await ready
+        assert way.met == 1
 
 
 def stall() -> None:

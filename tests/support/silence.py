@@ -15,13 +15,20 @@ class Way:
         self._open = asyncio.Event()
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.met = 0
+        """Connections taken so far."""
 
     def cut(self) -> None:
         """Let nothing pass any more."""
         self._open.clear()
 
+    def mend(self) -> None:
+        """Let everything pass again, what was held back included."""
+        self._open.set()
+
     async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection."""
+        self.met += 1
         await self._open.wait()
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._port)
         for pump in (self._pump(reader, inner_writer), self._pump(inner_reader, writer)):

@@ -42,7 +42,9 @@ _KEEPALIVE: Final = (
 )
 _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # Despite its name this bounds one attempt, handshakes included: a peer on a busy
+    # machine needs more than the pause; one whose address is dead costs as much before the next is tried.
+    ("grpc.min_reconnect_backoff_ms", 1_500),
     ("grpc.max_reconnect_backoff_ms", 500),
     *_KEEPALIVE,
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
