@@ -18,6 +18,11 @@ from tests.e2e.pod_venue import Resting
 from perpmaker.common.cloid import decode
 
 EVERY_S: Final = 0.05
+UNDISTURBED_S: Final = 8.0
+"""Longest time in which a maker that nothing happened to may not be seen on both sides.
+
+Replacing its orders takes one of them away for a moment; the rest is room for a machine that does much else.
+"""
 
 Probe = Callable[[], Awaitable[bool]]
 

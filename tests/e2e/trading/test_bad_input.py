@@ -11,7 +11,7 @@ import pytest
 from tests.e2e import audit
 from tests.e2e.api import Json, condition_of
 from tests.e2e.house import ACCOUNT, SOON_S, START_S, House, account, maker
-from tests.e2e.watching import holds, watched
+from tests.e2e.watching import UNDISTURBED_S, holds, watched
 
 from perpmaker.operator.kube.resources import MARKET_MAKER
 
@@ -22,8 +22,6 @@ STEADY_S: Final = 4.0
 """How long what was told is watched: nothing may be told again or change back and forth."""
 LOOP_PER_S: Final = 5.0
 """Requests of the operator a second from which it counts as looping."""
-GAP_S: Final = 5.0
-"""Longest time in which the good maker may not be seen on both sides: replacing its orders takes one of them away."""
 
 
 @asynccontextmanager
@@ -33,7 +31,7 @@ async def undisturbed(house: House) -> AsyncIterator[None]:
     restarts = await _restarts(house)
     async with watched(house) as seen:
         yield
-    assert seen.longest_gap_s("eth") < GAP_S
+    assert seen.longest_gap_s("eth") < UNDISTURBED_S
     assert await _restarts(house) == restarts, "no service of the account was started again"
 
 

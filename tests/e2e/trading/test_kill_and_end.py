@@ -10,11 +10,10 @@ from tests.e2e import deeds
 from tests.e2e.api import Json, condition_of
 from tests.e2e.house import ACCOUNT, START_S, House, maker
 from tests.e2e.measure import Measure
-from tests.e2e.watching import holds, watched
+from tests.e2e.watching import UNDISTURBED_S, holds, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-UNDISTURBED_S = 5.0
 ABANDONED_S = 17.0
 SMALLEST_ORDER = 10
 

@@ -10,13 +10,11 @@ from tests.e2e import deeds
 from tests.e2e.api import Json, condition_of
 from tests.e2e.house import ACCOUNT, START_S, House
 from tests.e2e.measure import Measure
-from tests.e2e.watching import holds, watched
+from tests.e2e.watching import UNDISTURBED_S, holds, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SERVICES = (f"{ACCOUNT}-gateway", f"{ACCOUNT}-order-state", f"{ACCOUNT}-risk")
-UNDISTURBED_S = 5.0
-"""A maker that nobody touches has orders on both sides at least this often; requotes, fills and a busy machine."""
 
 
 async def test_a_hot_change_is_at_the_exchange_within_a_second_and_restarts_nothing(

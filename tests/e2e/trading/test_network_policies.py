@@ -97,6 +97,7 @@ async def test_every_allowed_flow_connects_and_every_other_pair_of_pods_is_refus
     await house.quoting("eth", "btc")
     await house.apply(account(OTHER), maker("sol", OTHER))
     await house.ready("sol")
+    restarts = await _restarts(house)
     layout = house.cluster.layout
     async with bystanders(house) as idle, _listening(layout.outside_ip, EXCHANGE_PORT, NOT_AN_EXCHANGE):
         places = [
@@ -120,12 +121,23 @@ async def test_every_allowed_flow_connects_and_every_other_pair_of_pods_is_refus
         )
     assert not wrong, "\n".join(wrong)
     assert not [one for one, is_fine in zip(tried, allowed, strict=True) if is_fine and one.port == names.HEALTH_PORT]
-    # Nobody but the kubelet reaches the health ports, and it does: no probe failed, then or before.
-    for pod in await house.api.objects("Pod", house.namespace):
-        assert condition_of(pod, "Ready")["status"] == "True", pod["metadata"]["name"]
-        assert [one["restartCount"] for one in pod["status"]["containerStatuses"]] == [0], pod["metadata"]["name"]
+
+    # Nobody but the kubelet reaches the health ports, and it does: every pod is ready, and none was started again.
+    async def all_ready() -> bool:
+        found = await house.api.objects("Pod", house.namespace)
+        return all(condition_of(pod, "Ready").get("status") == "True" for pod in found)
+
+    await house.until("every pod is ready", all_ready, within_s=START_S)
+    assert await _restarts(house) == restarts
     for name in ("eth", "btc"):
         await house.two_sided(name)
+
+
+async def _restarts(house: House) -> dict[str, list[int]]:
+    pods = await house.api.objects("Pod", house.namespace)
+    return {
+        pod["metadata"]["name"]: [one["restartCount"] for one in pod["status"]["containerStatuses"]] for pod in pods
+    }
 
 
 async def test_only_what_calls_by_name_gets_an_answer_from_dns(house: House) -> None:

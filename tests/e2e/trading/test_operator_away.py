@@ -13,11 +13,10 @@ from tests.e2e.api import Json, condition_of
 from tests.e2e.deeds import OPERATOR, Killing
 from tests.e2e.house import ACCOUNT, START_S, House, maker
 from tests.e2e.measure import Measure
-from tests.e2e.watching import Watched, holds, watched
+from tests.e2e.watching import UNDISTURBED_S, Watched, holds, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-UNDISTURBED_S = 5.0
 END = pytest.mark.parametrize("end", [deeds.sigkill, deeds.force_delete], ids=["sigkill", "force-delete"])
 """In turn, all through this file: a container that ends again and again is started ever later."""
 

@@ -16,6 +16,7 @@ import grpc
 import pytest
 from cryptography import x509
 from grpc import aio
+from tests.e2e import deeds
 from tests.e2e.api import Json
 from tests.e2e.cluster.processes import ClusterError
 from tests.e2e.house import ACCOUNT, IMAGE_USER, MAKERS, START_S, House, account
@@ -204,7 +205,7 @@ async def test_renewed_certificates_are_in_use_within_seconds_while_quoting_goes
     await house.quoting("eth")
     children = ("main-gateway", "main-order-state", "main-risk", "eth-quoter")
     before = {child: await _serial(house, child) for child in children}
-    pods = {child: await house.pod(child) for child in (*children, "perpmaker-operator")}
+    lives = await deeds.uids(house, *children, "perpmaker-operator")
     async with watched(house) as seen:
         began = time.monotonic()
         await asyncio.to_thread(house.installation.certify, ACCOUNT, *MAKERS)
@@ -219,10 +220,7 @@ async def test_renewed_certificates_are_in_use_within_seconds_while_quoting_goes
         generation = await house.patch("MarketMaker", "eth", quoting={"levels": 3})
         await house.applied("eth", generation)
     assert seen.longest_empty_s("eth") == 0, "the book was never empty"
-    for child, pod in pods.items():
-        now = await house.pod(child)
-        assert now["metadata"]["uid"] == pod["metadata"]["uid"], child
-        assert [one["restartCount"] for one in now["status"]["containerStatuses"]] == [0], child
+    assert await deeds.uids(house, *children, "perpmaker-operator") == lives
 
 
 # Certificates and calls.
