@@ -141,6 +141,8 @@ class Engine:
         """
         told: set[str] = set()
         for tries in itertools.count(failed_starts):
+            if await _is_set_within(stop, gone_pause_s(tries)):
+                return False
             try:
                 news = lack = await preflight.lacking(self._api, self._settings)
                 event = "operator.kind_is_gone"
@@ -149,8 +151,6 @@ class Engine:
             if news is not None and news not in told:
                 told.add(news)
                 _log.error(event, reason=lack)
-            if await _is_set_within(stop, gone_pause_s(tries)):
-                return False
             if lack is None:
                 _log.info("operator.kind_is_back")
                 return True
@@ -202,7 +202,7 @@ class Engine:
 
 
 def gone_pause_s(tries: int) -> float:
-    """Pause after asking so many times in vain whether a kind is back: doubling, capped."""
+    """Pause before asking whether a kind is back, after so many times in vain: doubling, capped."""
     return min(GONE_MAX_PAUSE_S, GONE_FIRST_PAUSE_S * 2.0 ** min(tries, 20))
 
 
