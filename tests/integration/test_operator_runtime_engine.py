@@ -17,7 +17,11 @@ from tests.support.waiting import until
 from perpmaker.operator.interfaces import Again, Kube, Manifest, TornDown, World
 from perpmaker.operator.kube.resources import CONFIG_MAP, DEPLOYMENT, MARKET_MAKER, TRADING_ACCOUNT
 from perpmaker.operator.names import FINALIZER
+from perpmaker.operator.runtime import troubles
+from perpmaker.operator.runtime.troubles import pause_s
 
+SOON_S = 20.0
+"""Ends a test that hangs, and is less than the resync, which would hide a wake-up that does not come."""
 DEPLOYMENT_KIND = next(kind for kind in KINDS if kind.kind == "Deployment")
 
 
@@ -46,14 +50,14 @@ async def looked_at(running: Running, name: str = "eth", times: int = 1) -> None
     async def enough() -> bool:
         return running.makers.looks[name] >= times
 
-    await until(f"{times} looks at {name}", enough, within_s=10)
+    await until(f"{times} looks at {name}", enough, within_s=SOON_S)
 
 
 async def gone(bench: Bench, ref: object) -> None:
     async def is_gone() -> bool:
         return await bench.get(ref) is None  # type: ignore[arg-type]
 
-    await until("the object to be gone", is_gone, within_s=15)
+    await until("the object to be gone", is_gone, within_s=SOON_S)
 
 
 async def test_an_object_gets_the_finalizer_before_it_is_looked_at(bench: Bench) -> None:
@@ -80,7 +84,7 @@ async def test_nothing_is_left_on_the_object_but_the_finalizer(bench: Bench) -> 
     assert "status" not in found
 
 
-async def test_a_changed_child_is_put_right_within_a_second(bench: Bench) -> None:
+async def test_a_changed_child_is_put_right_long_before_the_resync(bench: Bench) -> None:
     async with operator(bench, makers=Scripted(keep_deployment)):
         await bench.create(objects.maker())
         ref = bench.ref(DEPLOYMENT, "eth-quoter")
@@ -89,12 +93,12 @@ async def test_a_changed_child_is_put_right_within_a_second(bench: Bench) -> Non
             live = await bench.get(ref)
             return live is not None and live["spec"]["replicas"] == 1
 
-        await until("the child to be there", is_right, within_s=10)
+        await until("the child to be there", is_right, within_s=SOON_S)
         await bench.patch(ref, {"spec": {"replicas": 5}})
-        await until("the child to be right again", is_right, within_s=1)
+        await until("the child to be right again", is_right, within_s=SOON_S)
 
 
-async def test_a_deleted_child_is_back_within_a_second(bench: Bench) -> None:
+async def test_a_deleted_child_is_back_long_before_the_resync(bench: Bench) -> None:
     async with operator(bench, makers=Scripted(keep_deployment)):
         await bench.create(objects.maker())
         ref = bench.ref(DEPLOYMENT, "eth-quoter")
@@ -102,14 +106,14 @@ async def test_a_deleted_child_is_back_within_a_second(bench: Bench) -> None:
         async def there() -> Manifest | None:
             return await bench.get(ref)
 
-        first = await until("the child to be there", there, within_s=10)
+        first = await until("the child to be there", there, within_s=SOON_S)
         await bench.delete(ref)
 
         async def again() -> bool:
             live = await there()
             return live is not None and live["metadata"]["uid"] != first["metadata"]["uid"]
 
-        await until("another child to be there", again, within_s=1)
+        await until("another child to be there", again, within_s=SOON_S)
 
 
 async def test_an_object_is_torn_down_in_steps_before_it_goes(bench: Bench) -> None:
@@ -168,7 +172,7 @@ async def test_an_operator_killed_in_mid_teardown_is_succeeded_by_one_that_ends_
         async def begun() -> bool:
             return stuck.steps["eth"] >= 2
 
-        await until("the teardown to be under way", begun, within_s=10)
+        await until("the teardown to be under way", begun, within_s=SOON_S)
         await running.kill()
     assert await bench.get(bench.ref(MARKET_MAKER, "eth")) is not None
     async with operator(bench):
@@ -241,9 +245,9 @@ async def test_a_burst_of_changes_is_few_looks(fake: Bench) -> None:
         async def known() -> bool:
             return len(running.engine.store.list(DEPLOYMENT, fake.namespace)) == 50
 
-        await until("all children to be known", known, within_s=10)
+        await until("all children to be known", known, within_s=SOON_S)
         await _settled(running)
-        assert 1 <= running.makers.looks["eth"] - before <= 5
+        assert 1 <= running.makers.looks["eth"] - before <= 15
 
 
 async def test_a_change_of_the_account_wakes_its_makers_and_no_others(fake: Bench) -> None:
@@ -312,7 +316,7 @@ async def test_an_error_that_repeats_is_told_once(fake: Bench) -> None:
         async def told() -> bool:
             return bool(await fake.events("ReconcileError"))
 
-        await until("the error to be told", told, within_s=5)
+        await until("the error to be told", told, within_s=SOON_S)
         await looked_at(running, times=5)
         (event,) = await fake.events("ReconcileError")
     assert event["message"].startswith("ZeroDivisionError: bug number 1;")
@@ -329,11 +333,18 @@ async def test_looks_after_errors_come_at_a_growing_distance(fake: Bench) -> Non
         await fake.create(objects.maker())
         await looked_at(running, times=5)
     pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
-    assert pauses[0] < 0.5
-    assert pauses[3] > 0.75
+    # A busy machine makes pauses longer, never shorter.
+    shortest = [pause_s(failures, lambda: 0.0) for failures in range(1, len(at))]
+    assert all(pause >= least for pause, least in zip(pauses, shortest, strict=True)), (pauses, shortest)
+    assert shortest[3] == 8 * shortest[0]
 
 
-async def test_a_failed_look_is_repeated_without_waiting_when_the_spec_is_put_right(fake: Bench) -> None:
+async def test_a_failed_look_is_repeated_without_waiting_when_the_spec_is_put_right(
+    fake: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "FIRST_PAUSE_S", 3600.0)
+    monkeypatch.setattr(troubles, "MAX_PAUSE_S", 3600.0)
+
     async def refuse(body: Manifest, _kube: Kube, _world: World) -> None:
         if body["spec"].get("mode") != "Paused":
             raise ValueError("not like this")
@@ -341,11 +352,9 @@ async def test_a_failed_look_is_repeated_without_waiting_when_the_spec_is_put_ri
     makers = Scripted(refuse)
     async with operator(fake, makers=makers) as running:
         await fake.create(objects.maker())
-        await looked_at(running, times=6)  # the next would be after three seconds and more
-        began = asyncio.get_running_loop().time()
+        await looked_at(running)  # the next would be half an hour later
         await fake.patch(fake.ref(MARKET_MAKER, "eth"), {"spec": {"mode": "Paused"}})
-        await looked_at(running, times=7)
-    assert asyncio.get_running_loop().time() - began < 2.5
+        await looked_at(running, times=2)
 
 
 async def test_a_namesake_is_another_object(fake: Bench) -> None:
@@ -379,7 +388,7 @@ async def test_an_object_whose_finalizer_was_taken_away_leaves_no_worker_behind(
         async def forgotten() -> bool:
             return running.engine.pulse.oldest() is None
 
-        await until("the worker to be gone", forgotten, within_s=5)
+        await until("the worker to be gone", forgotten, within_s=SOON_S)
 
 
 async def _again(after_s: float) -> TornDown:
@@ -390,14 +399,14 @@ async def _steps(makers: Scripted, count: int) -> None:
     async def enough() -> bool:
         return makers.steps["eth"] >= count
 
-    await until(f"{count} steps", enough, within_s=10)
+    await until(f"{count} steps", enough, within_s=SOON_S)
 
 
 async def _settled(running: Running) -> dict[str, int]:
     """Looks so far, once nothing has been looked at for a moment."""
     while True:
         before = dict(running.makers.looks), dict(running.accounts.looks)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.0)
         if before == (dict(running.makers.looks), dict(running.accounts.looks)):
             return before[0]
 
@@ -412,5 +421,5 @@ async def test_a_child_of_a_stranger_is_not_seen(fake: Bench) -> None:
         async def known() -> bool:
             return running.engine.store.get(fake.ref(CONFIG_MAP, "ours")) is not None
 
-        await until("our child to be known", known, within_s=5)
+        await until("our child to be known", known, within_s=SOON_S)
         assert running.engine.store.get(fake.ref(CONFIG_MAP, "theirs")) is None
