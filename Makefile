@@ -70,7 +70,7 @@ bench: $(STAMP) ## Measure the trading path beside its budget and this machine's
 	@$(BIN)/python -m tests.bench
 
 chaos: $(STAMP) ## Run the fault schedules, one line of verdict each
-	@$(BIN)/python -m pytest -m chaos --no-header -q -rA tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist load -m chaos --no-header -q tests/chaos
 
 image: $(STAMP) ## Build the image IMAGE with docker, or an archive of it where no engine answers
 	@if docker info >/dev/null 2>&1; then \
@@ -85,7 +85,7 @@ image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, 
 
 e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
 	@$(BIN)/python -m tests.e2e.cluster.assets
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e $(E2E)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -v -m e2e $(E2E)
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
