@@ -72,7 +72,7 @@ def test_what_truncated_funding_leaves_over_is_kept_not_lost() -> None:
         venue.place(ALICE, limit("180", "0.07"))
         venue.place(seller, limit("180", "0.07", buy=False, tif=Tif.IOC))
     venue.step(3_600_000)
-    assert venue.state.funding_residue_e8 == 100
+    assert venue.state.pool.funding_residue_e8 == 100
 
 
 def test_a_premium_raises_the_rate_and_the_cap_holds() -> None:

@@ -1,7 +1,8 @@
 """An account's money, positions, orders and memory.
 
-`raw_e8` is cash with the cost of positions taken out (the exchange's `totalRawUsd`): buying lowers it, selling
-raises it, fees lower it. So the sum over all accounts plus fees plus funding residue is what was deposited.
+Cash has the cost of positions taken out (the exchange's `totalRawUsd`): buying lowers it, selling raises it, fees
+lower it. There is one amount per dex; `raw_e8` is the main dex's. So the sum over all accounts plus fees plus funding
+residue is what was deposited.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class Account:
         "cancel_at_ms",
         "cancel_fired_day",
         "cancel_fired_today",
+        "cash_e8",
         "cloids",
         "exposures",
         "fills",
@@ -97,7 +99,6 @@ class Account:
         "leverage",
         "open_orders",
         "positions",
-        "raw_e8",
         "records",
         "requests",
         "volume_e8",
@@ -106,7 +107,7 @@ class Account:
     def __init__(self, address: str, *, is_house: bool = False) -> None:
         self.address = address
         self.is_house = is_house
-        self.raw_e8 = 0
+        self.cash_e8: dict[int, int] = {0: 0}
         self.positions: dict[int, Position] = {}
         self.exposures: dict[int, Exposure] = {}
         self.leverage: dict[int, int] = {}
@@ -121,6 +122,19 @@ class Account:
         self.cancel_at_ms: int | None = None
         self.cancel_fired_day = 0
         self.cancel_fired_today = 0
+
+    @property
+    def raw_e8(self) -> int:
+        """Cash of the main dex."""
+        return self.cash_e8[0]
+
+    @raw_e8.setter
+    def raw_e8(self, value: int) -> None:
+        self.cash_e8[0] = value
+
+    def credit(self, dex: int, quote_e8: int) -> None:
+        """Add to (or with a negative amount take from) the cash of one dex."""
+        self.cash_e8[dex] = self.cash_e8.get(dex, 0) + quote_e8
 
     def position(self, asset: int) -> Position:
         return self.positions.setdefault(asset, Position())
@@ -163,10 +177,10 @@ class Account:
         else:
             exposure.sell_quote_e8 += value
 
-    def trade(self, asset: int, *, is_buy: bool, sz_e8: int, quote_e8: int, fee_e8: int) -> int:
+    def trade(self, asset: int, dex: int, *, is_buy: bool, sz_e8: int, quote_e8: int, fee_e8: int) -> int:
         """Book one execution: money, position, volume. Returns realised P&L before fees."""
         signed_sz, signed_quote = (sz_e8, quote_e8) if is_buy else (-sz_e8, -quote_e8)
-        self.raw_e8 -= signed_quote + fee_e8
+        self.credit(dex, -signed_quote - fee_e8)
         self.volume_e8 += quote_e8
         position = self.position(asset)
         before, after = position.szi_e8, position.szi_e8 + signed_sz

@@ -98,7 +98,7 @@ def _status_of(state: State, outcome: Outcome) -> dict[str, Any]:
         case Resting(order):
             return {"resting": _ids(order)}
         case Executed(order, total, average):
-            unit = 10 ** (8 - state.markets[order.asset].px_decimals)
+            unit = 10 ** (8 - state.market(order.asset).px_decimals)
             shown = {"totalSz": canonical_e8(total), "avgPx": shown_e8(average // unit * unit)}
             return {"filled": shown | _ids(order)}
         case _:
@@ -199,7 +199,7 @@ def fire_scheduled_cancels(state: State) -> None:
 def _update_leverage(state: State, account: Account, action: UpdateLeverage) -> Answer:
     if text := unknown_asset(state, (action.asset,)):
         return Err(text)
-    market = state.markets[action.asset]
+    market = state.market(action.asset)
     if not action.is_cross:
         return Err("Isolated margin is not available on this venue.")
     long, short = margin.exposure_e8(state, account, market.asset)

@@ -1,6 +1,6 @@
 """Hourly funding: longs pay shorts the rate times the oracle value of the position.
 
-Each payment is truncated to six decimals; what truncation leaves over is kept in `funding_residue_e8`, so that
+Each payment is truncated to six decimals; what truncation leaves over is kept in the pool's `funding_residue_e8`, so that
 money is neither made nor lost.
 """
 
@@ -13,7 +13,8 @@ from perpmaker.venue.units import E8, scaled, truncate_e6
 
 def settle_funding(state: State) -> None:
     """Pay the accrued rate of every market between all holders, then start a new averaging window."""
-    for market, marks in zip(state.markets, state.marks, strict=True):
+    for market in state.markets:
+        marks = state.marks[market.asset]
         rate = marks.funding_rate_e10()
         marks.restart_premium()
         for account in state.accounts.values():
@@ -22,8 +23,8 @@ def settle_funding(state: State) -> None:
                 continue
             value = scaled(position.szi_e8, marks.oracle_px_e8, E8)
             paid = truncate_e6(scaled(value, rate, 10**10))
-            account.raw_e8 -= paid
-            state.funding_residue_e8 += paid
+            account.credit(market.dex.index, -paid)
+            state.pools[market.dex.token.index].funding_residue_e8 += paid
             position.funding_all_time_e8 += paid
             position.funding_since_open_e8 += paid
             position.funding_since_change_e8 += paid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from perpmaker.venue.engine.accounts import Account
+from perpmaker.venue.engine.listings import DEXES
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import notional_e8
 
@@ -20,10 +21,15 @@ def violations(state: State) -> list[str]:
         bid, ask = book.best_bid(), book.best_ask()
         if bid is not None and ask is not None and bid >= ask:
             found.append(f"book of {market.coin} is crossed at {bid} and {ask}")
-    money = sum(a.raw_e8 for a in state.accounts.values()) + state.fees_e8 + state.funding_residue_e8
-    if money != state.deposits_e8:
-        found.append(f"cash, fees and funding come to {money}, deposits were {state.deposits_e8}")
-    resting = {oid for book in state.books for side in (book.bids, book.asks) for level in side for oid in level.queue}
+    for token, pool in state.pools.items():
+        dexes = [dex.index for dex in (DEXES[0], *state.dexes[1:]) if dex.token.index == token]
+        cash = sum(a.cash_e8.get(dex, 0) for a in state.accounts.values() for dex in dexes)
+        money = cash + pool.fees_e8 + pool.funding_residue_e8
+        if money != pool.deposits_e8:
+            found.append(f"cash, fees and funding of token {token} come to {money}, deposits were {pool.deposits_e8}")
+    resting = {
+        oid for book in state.books.values() for side in (book.bids, book.asks) for level in side for oid in level.queue
+    }
     opened = {oid for account in state.accounts.values() for oid in account.open_orders}
     recorded = {o.oid for account in state.accounts.values() for o in account.records.values() if o.is_open}
     if not resting == opened == recorded:
@@ -58,12 +64,12 @@ def _levels_add_up(state: State, asset: int) -> bool:
 def state_hash(state: State) -> str:
     """A digest of money, positions, orders and prices: equal for equal histories."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((state.now_ms, state.next_oid, state.fees_e8, state.funding_residue_e8)).encode())
-    for marks in state.marks:
+    digest.update(repr((state.now_ms, state.next_oid, state.pool.fees_e8, state.pool.funding_residue_e8)).encode())
+    for marks in state.marks.values():
         digest.update(repr((marks.oracle_px_e8, marks.mark_px_e8, marks.last_px_e8)).encode())
     for address in sorted(state.accounts):
         account = state.accounts[address]
         sizes = sorted((asset, p.szi_e8, p.cost_quote_e8) for asset, p in account.positions.items())
         orders = [(o.oid, o.px_e8, o.sz_e8, o.status) for o in account.records.values()]
-        digest.update(repr((address, account.raw_e8, sizes, orders)).encode())
+        digest.update(repr((address, sorted(account.cash_e8.items()), sizes, orders)).encode())
     return digest.hexdigest()

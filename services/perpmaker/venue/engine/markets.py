@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perpmaker.venue.units import E8
+from perpmaker.venue.engine.listings import (
+    ASSETS_PER_DEX,
+    DEXES,
+    FIRST_BUILDER_ASSET,
+    LISTINGS,
+    TESTNET_TIERS,
+    Dex,
+    Listing,
+    MarginMode,
+    dex_of_coin,
+)
+from perpmaker.venue.units import E8, parse_e8
 
 _MAX_DECIMALS = 6
 _FIGURES = 5
@@ -25,7 +36,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One perpetual. `asset` is its index in the universe and the integer used in actions."""
+    """One perpetual. `asset` is the integer used in actions; only in the main dex it is the place in the universe."""
 
     asset: int
     coin: str
@@ -34,6 +45,10 @@ class Market:
     tiers: tuple[Tier, ...]
     start_px_e8: int
     impact_notional_e8: int
+    dex: Dex = DEXES[0]
+    margin_mode: MarginMode = ""
+    has_growth_mode: bool = False
+    oi_cap_e8: int | None = None
 
     @property
     def lot_e8(self) -> int:
@@ -90,41 +105,49 @@ class Market:
         return margin
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    sz_decimals: int
-    margin_table_id: int
-    tiers: tuple[tuple[int, int], ...]
-    start_px: int
-    impact_notional: int
+_BY_COIN = {listing.coin: listing for listing in LISTINGS}
+KNOWN_COINS = tuple(_BY_COIN)
 
 
-_LISTINGS = {
-    "BTC": _Listing(5, 56, ((0, 40), (150_000_000, 20)), 64_000, 20_000),
-    "ETH": _Listing(4, 55, ((0, 25), (100_000_000, 15)), 2_450, 20_000),
-    "SOL": _Listing(2, 54, ((0, 20), (70_000_000, 10)), 180, 6_000),
-    "HYPE": _Listing(2, 52, ((0, 10), (20_000_000, 5)), 38, 6_000),
-}
+def list_markets(coins: tuple[str, ...], *, testnet_tiers: bool = False) -> tuple[Market, ...]:
+    """The universe in the given order, numbered dex by dex.
 
-KNOWN_COINS = tuple(_LISTINGS)
-
-
-def list_markets(coins: tuple[str, ...]) -> tuple[Market, ...]:
-    """The universe in the given order. Raises `ValueError` naming an unknown or repeated coin."""
+    `testnet_tiers` replaces the margin tiers by the testnet's small ones where those are known. Raises `ValueError`
+    naming an unknown or repeated coin.
+    """
     for coin in coins:
-        if coin not in _LISTINGS:
+        if coin not in _BY_COIN:
             raise ValueError(f"unknown market {coin!r}; this venue can list {', '.join(KNOWN_COINS)}")
     if not coins or len(set(coins)) != len(coins):
         raise ValueError("markets must be a non-empty list without repetitions")
-    return tuple(
-        Market(
-            asset=asset,
-            coin=coin,
-            sz_decimals=(listing := _LISTINGS[coin]).sz_decimals,
-            margin_table_id=listing.margin_table_id,
-            tiers=tuple(Tier(bound * E8, leverage) for bound, leverage in listing.tiers),
-            start_px_e8=listing.start_px * E8,
-            impact_notional_e8=listing.impact_notional * E8,
-        )
-        for asset, coin in enumerate(coins)
+    listed: dict[int, int] = {}
+    markets = []
+    for coin in coins:
+        dex = dex_of_coin(coin)
+        place = listed.setdefault(dex.index, 0)
+        listed[dex.index] = place + 1
+        markets.append(_market(_BY_COIN[coin], dex, place, testnet_tiers=testnet_tiers))
+    return tuple(markets)
+
+
+def asset_number(dex: Dex, place: int) -> int:
+    """The integer actions use: the place in the main universe, or 110000 and up for builder dexes."""
+    return place if not dex.index else FIRST_BUILDER_ASSET + dex.index * ASSETS_PER_DEX + place
+
+
+def _market(listing: Listing, dex: Dex, place: int, *, testnet_tiers: bool) -> Market:
+    tiers = TESTNET_TIERS.get(listing.coin, listing.tiers) if testnet_tiers else listing.tiers
+    cap = listing.oi_cap_quote
+    return Market(
+        asset=asset_number(dex, place),
+        coin=listing.coin,
+        sz_decimals=listing.sz_decimals,
+        margin_table_id=listing.margin_table_id,
+        tiers=tuple(Tier(bound * E8, leverage) for bound, leverage in tiers),
+        start_px_e8=parse_e8(listing.start_px),
+        impact_notional_e8=listing.impact_notional * E8,
+        dex=dex,
+        margin_mode=listing.margin_mode,
+        has_growth_mode=listing.has_growth_mode,
+        oi_cap_e8=None if cap is None else cap * E8,
     )

@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from perpmaker.venue.engine import margin
-from perpmaker.venue.engine.accounts import Account, Fill
+from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.book import Book
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.orders import NewOrder, Order, Status, Tif
 from perpmaker.venue.engine.reduce_only import closable_e8, trim_reduce_only
 from perpmaker.venue.engine.resting import complete, drop, rest, shrink
+from perpmaker.venue.engine.settlement import settle
 from perpmaker.venue.engine.state import State, Trade, trade_id
-from perpmaker.venue.units import E8, notional_e8, shown_e8, truncate_e6
+from perpmaker.venue.units import E8, notional_e8, shown_e8
 
 MIN_NOTIONAL_E8 = 10 * E8
 _ORDER_CAP = 1_000
@@ -55,7 +56,7 @@ def place(state: State, account: Account, wanted: NewOrder) -> Outcome:
     """Run one placement that already passed the static checks."""
     if wanted.refusal is not None:
         return Refused(wanted.refusal)
-    market = state.markets[wanted.asset]
+    market = state.market(wanted.asset)
     order = _record(state, account, wanted)
     fits = _trim_to_position(account, wanted)
     order.sz_e8 = order.recorded_sz_e8 = fits.sz_e8
@@ -192,9 +193,8 @@ def _trade(state: State, buyer_side: Account, owner: Account, taker: Order, make
     asset = taker.asset
     quote = notional_e8(maker.px_e8, sz_e8)
     tid = trade_id(*((taker.oid, maker.oid) if taker.is_buy else (maker.oid, taker.oid)))
-    rules = state.rules
-    _settle(state, buyer_side, taker, maker.px_e8, sz_e8, rules.taker_fee_e6, tid, crossed=True)
-    _settle(state, owner, maker, maker.px_e8, sz_e8, rules.maker_fee_e6, tid, crossed=False)
+    settle(state, buyer_side, taker, maker.px_e8, sz_e8, tid, crossed=True)
+    settle(state, owner, maker, maker.px_e8, sz_e8, tid, crossed=False)
     taker.sz_e8 -= sz_e8
     if maker.sz_e8 == sz_e8:
         complete(state, maker)
@@ -219,40 +219,3 @@ def _trade(state: State, buyer_side: Account, owner: Account, taker: Order, make
     state.volume_base_e8[asset] += sz_e8
     state.volume_quote_e8[asset] += quote
     return quote
-
-
-def _settle(
-    state: State, account: Account, order: Order, px_e8: int, sz_e8: int, fee_e6: int, tid: int, *, crossed: bool
-) -> None:
-    quote = notional_e8(px_e8, sz_e8)
-    fee = truncate_e6(quote * fee_e6 // 10**6)
-    start = account.szi_e8(order.asset)
-    pnl = account.trade(order.asset, is_buy=order.is_buy, sz_e8=sz_e8, quote_e8=quote, fee_e8=fee)
-    state.fees_e8 += fee
-    fill = Fill(
-        address=account.address,
-        asset=order.asset,
-        px_e8=px_e8,
-        sz_e8=sz_e8,
-        is_buy=order.is_buy,
-        time_ms=state.now_ms,
-        start_position_e8=start,
-        direction=_direction(start, sz_e8, is_buy=order.is_buy),
-        closed_pnl_e8=pnl,
-        fee_e8=fee,
-        oid=order.oid,
-        cloid=order.cloid,
-        crossed=crossed,
-        tid=tid,
-        tx_hash=state.tx_hash,
-    )
-    account.fills.append(fill)
-    state.events.fills.append(fill)
-
-
-def _direction(start_e8: int, sz_e8: int, *, is_buy: bool) -> str:
-    if start_e8 == 0 or (start_e8 > 0) == is_buy:
-        return "Open Long" if is_buy else "Open Short"
-    if sz_e8 > abs(start_e8):
-        return "Short > Long" if is_buy else "Long > Short"
-    return "Close Short" if is_buy else "Close Long"

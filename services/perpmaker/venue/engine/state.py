@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
 from perpmaker.venue.engine.book import Book
+from perpmaker.venue.engine.listings import DEXES, Dex
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.marks import Marks
 from perpmaker.venue.engine.orders import Order, Status
@@ -70,6 +71,18 @@ class Events:
     marks_moved: bool = False
 
 
+@dataclass(slots=True)
+class Pool:
+    """What came in from outside in one collateral, and what of it the exchange holds rather than an account.
+
+    Cash of all accounts plus fees plus funding residue is what was deposited, to the last 1e-8.
+    """
+
+    deposits_e8: int = 0
+    fees_e8: int = 0
+    funding_residue_e8: int = 0
+
+
 class State:
     """Accounts, books, prices and counters."""
 
@@ -79,24 +92,44 @@ class State:
         self.seed = seed
         self.now_ms = 0
         self.height = 0
-        self.books = tuple(Book() for _ in markets)
-        self.marks = tuple(Marks(m.start_px_e8, m.start_px_e8, m.start_px_e8) for m in markets)
+        self._by_asset = {m.asset: m for m in markets}
+        self._by_coin = {m.coin: m for m in markets}
+        self.dexes = tuple(dict.fromkeys((DEXES[0], *(m.dex for m in sorted(markets, key=lambda m: m.dex.index)))))
+        self.books = {m.asset: Book() for m in markets}
+        self.marks = {m.asset: Marks(m.start_px_e8, m.start_px_e8, m.start_px_e8) for m in markets}
         self.accounts: dict[str, Account] = {}
-        self.trades = tuple(deque[Trade](maxlen=_RECENT_TRADES) for _ in markets)
-        self.volume_base_e8 = [0] * len(markets)
-        self.volume_quote_e8 = [0] * len(markets)
+        self.trades = {m.asset: deque[Trade](maxlen=_RECENT_TRADES) for m in markets}
+        self.volume_base_e8 = {m.asset: 0 for m in markets}
+        self.volume_quote_e8 = {m.asset: 0 for m in markets}
         self.delisted: set[str] = set()
         """Coins whose listing says so; the numbers of markets never change, so they stay in their places."""
         self.next_oid = _FIRST_OID
-        self.deposits_e8 = 0
-        self.fees_e8 = 0
-        self.funding_residue_e8 = 0
+        self.pools = {dex.token.index: Pool() for dex in self.dexes}
         self.tx_hash = ZERO_HASH
         self.tx_count = 0
         self.events = Events()
 
+    @property
+    def pool(self) -> Pool:
+        """What the exchange holds in the main dex's collateral."""
+        return self.pools[0]
+
+    def market(self, asset: int) -> Market:
+        """The market an action's integer names. Raises `KeyError`; see `is_listed`."""
+        return self._by_asset[asset]
+
+    def is_listed(self, asset: int) -> bool:
+        return asset in self._by_asset
+
     def market_of(self, coin: str) -> Market | None:
-        return next((m for m in self.markets if m.coin == coin), None)
+        return self._by_coin.get(coin)
+
+    def markets_of_dex(self, name: str) -> tuple[Market, ...]:
+        """The universe of one dex in its order; empty for a dex this venue does not list."""
+        return tuple(m for m in self.markets if m.dex.name == name)
+
+    def dex_named(self, name: str) -> Dex | None:
+        return DEXES[0] if not name else next((dex for dex in self.dexes if dex.name == name), None)
 
     def book(self, asset: int) -> Book:
         return self.books[asset]
@@ -104,13 +137,13 @@ class State:
     def mark_px_e8(self, asset: int) -> int:
         return self.marks[asset].mark_px_e8
 
-    def deposit(self, address: str, quote_e8: int, *, is_house: bool = False) -> Account:
-        """Credit an address, creating its account the first time."""
+    def deposit(self, address: str, quote_e8: int, *, is_house: bool = False, dex: Dex = DEXES[0]) -> Account:
+        """Credit an address in a dex's collateral, creating its account the first time."""
         account = self.accounts.get(address)
         if account is None:
             account = self.accounts[address] = Account(address, is_house=is_house)
-        account.raw_e8 += quote_e8
-        self.deposits_e8 += quote_e8
+        account.credit(dex.index, quote_e8)
+        self.pools[dex.token.index].deposits_e8 += quote_e8
         entry = Deposit(address, self.now_ms, quote_e8, self.begin_transaction())
         account.ledger.append(entry)
         self.events.deposits.append(entry)

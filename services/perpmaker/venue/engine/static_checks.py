@@ -12,7 +12,7 @@ from perpmaker.venue.engine.state import State
 
 
 def unknown_asset(state: State, assets: Iterable[int]) -> str | None:
-    missing = next((asset for asset in assets if asset >= len(state.markets)), None)
+    missing = next((asset for asset in assets if not state.is_listed(asset)), None)
     return None if missing is None else f"Invalid perp asset {missing}"
 
 
@@ -22,7 +22,7 @@ def static_error(state: State, orders: Iterable[NewOrder]) -> str | None:
 
 
 def _error_of(state: State, order: NewOrder) -> str | None:
-    market = state.markets[order.asset]
+    market = state.market(order.asset)
     if not order.sz_e8:
         return "Order has zero size."
     if not market.is_on_lot(order.sz_e8):

@@ -40,7 +40,7 @@ class HouseParticipants:
 
     def __init__(self, markets: tuple[Market, ...], seed: int) -> None:
         self._last_ms: int | None = None
-        self._scenes = tuple(_scene(market, seed) for market in markets)
+        self._scenes = {market.asset: _scene(market, seed) for market in markets}
 
     def fair_px_e8(self, asset: int) -> int:
         return self._scenes[asset].fair.px_e8
@@ -50,7 +50,7 @@ class HouseParticipants:
         elapsed_s = 0.0 if self._last_ms is None else (now_ms - self._last_ms) / 1000
         self._last_ms = now_ms
         elapsed_s = min(elapsed_s, _LONGEST_STEP_S)
-        for scene in self._scenes:
+        for scene in self._scenes.values():
             scene.fair.advance(elapsed_s)
             for maker in scene.makers:
                 maker.act(venue, scene.fair.px_e8)

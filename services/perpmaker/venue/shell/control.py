@@ -241,9 +241,9 @@ def dump_state(venue: Venue) -> dict[str, Any]:
         "time": state.now_ms,
         "violations": violations(state),
         "stateHash": state_hash(state),
-        "deposits": shown_e8(state.deposits_e8),
-        "fees": shown_e8(state.fees_e8),
-        "fundingResidue": shown_e8(state.funding_residue_e8),
+        "deposits": shown_e8(state.pool.deposits_e8),
+        "fees": shown_e8(state.pool.fees_e8),
+        "fundingResidue": shown_e8(state.pool.funding_residue_e8),
         "books": {m.coin: market_views.l2_book(state, m) for m in state.markets},
         "marks": {m.coin: shown_e8(state.mark_px_e8(m.asset)) for m in state.markets},
         "accounts": {
@@ -252,7 +252,7 @@ def dump_state(venue: Venue) -> dict[str, Any]:
                 "rawUsd": shown_e8(account.raw_e8),
                 "accountValue": shown_e8(margin.equity_e8(state, account)),
                 "positions": {
-                    state.markets[asset].coin: shown_e8(position.szi_e8)
+                    state.market(asset).coin: shown_e8(position.szi_e8)
                     for asset, position in account.positions.items()
                     if position.szi_e8
                 },

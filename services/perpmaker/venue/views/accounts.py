@@ -38,7 +38,7 @@ def clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
         "crossMaintenanceMarginUsed": shown_e8(margin.maintenance_margin_e8(state, account)),
         "withdrawable": shown_e8(max(value - used, 0)),
         "assetPositions": [
-            {"type": "oneWay", "position": _position(state, account, state.markets[asset], position)}
+            {"type": "oneWay", "position": _position(state, account, state.market(asset), position)}
             for asset, position in sorted(account.positions.items())
             if position.szi_e8
         ],
@@ -113,7 +113,7 @@ def user_fees(state: State, account: Account) -> dict[str, Any]:
     today = datetime.fromtimestamp(state.now_ms / 1000, UTC).strftime("%Y-%m-%d")
     taken = sum(f.px_e8 * f.sz_e8 // E8 for f in account.fills if f.crossed)
     made = sum(f.px_e8 * f.sz_e8 // E8 for f in account.fills if not f.crossed)
-    everything = shown_e8(sum(state.volume_quote_e8))
+    everything = shown_e8(sum(state.volume_quote_e8.values()))
     return {
         "dailyUserVlm": [
             {"date": today, "userCross": shown_e8(taken), "userAdd": shown_e8(made), "exchange": everything}

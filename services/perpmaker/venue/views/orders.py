@@ -24,7 +24,7 @@ def rate_text(rate_e10: int) -> str:
 def basic_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
     """The short shape of `openOrders` and `orderUpdates`; optional keys only when set."""
     shown: dict[str, Any] = {
-        "coin": state.markets[order.asset].coin,
+        "coin": state.market(order.asset).coin,
         "side": side(order.is_buy),
         "limitPx": shown_e8(order.px_e8),
         "sz": shown_e8(sz_e8),
@@ -42,7 +42,7 @@ def basic_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
 def frontend_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
     """The long shape of `frontendOpenOrders`, `orderStatus` and the `openOrders` stream."""
     return {
-        "coin": state.markets[order.asset].coin,
+        "coin": state.market(order.asset).coin,
         "side": side(order.is_buy),
         "limitPx": shown_e8(order.px_e8),
         "sz": shown_e8(sz_e8),
@@ -90,7 +90,7 @@ def order_update(state: State, update: OrderUpdate) -> dict[str, Any]:
 
 def fill(state: State, made: Fill) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "coin": state.markets[made.asset].coin,
+        "coin": state.market(made.asset).coin,
         "px": shown_e8(made.px_e8),
         "sz": shown_e8(made.sz_e8),
         "side": side(made.is_buy),
@@ -113,7 +113,7 @@ def fill(state: State, made: Fill) -> dict[str, Any]:
 
 def trade(state: State, made: Trade) -> dict[str, Any]:
     return {
-        "coin": state.markets[made.asset].coin,
+        "coin": state.market(made.asset).coin,
         "side": side(made.taker_is_buy),
         "px": shown_e8(made.px_e8),
         "sz": shown_e8(made.sz_e8),
@@ -127,7 +127,7 @@ def trade(state: State, made: Trade) -> dict[str, Any]:
 def funding_event(state: State, payment: FundingPayment) -> dict[str, Any]:
     return {
         "time": payment.time_ms,
-        "coin": state.markets[payment.asset].coin,
+        "coin": state.market(payment.asset).coin,
         "usdc": shown_e8(payment.quote_e8),
         "szi": shown_e8(payment.szi_e8),
         "fundingRate": rate_text(payment.rate_e10),

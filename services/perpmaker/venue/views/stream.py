@@ -121,7 +121,7 @@ class Streams:
             levels = markets.bbo_levels(self.state, asset)
             if self._bbo.get(asset) != levels:
                 self._bbo[asset] = levels
-                moved.add(self.state.markets[asset].coin)
+                moved.add(self.state.market(asset).coin)
         return moved
 
     def _is_due(self, stream: Subscription, every_ms: int) -> bool:
@@ -165,7 +165,7 @@ def _happened(state: State, stream: Subscription, events: Events) -> Iterator[Fr
     """Streams that report events: what of this block belongs to the listener."""
     match stream:
         case subs.Trades(coin):
-            tape = [orders.trade(state, t) for t in events.trades if state.markets[t.asset].coin == coin]
+            tape = [orders.trade(state, t) for t in events.trades if state.market(t.asset).coin == coin]
             if tape:
                 yield Frame("trades", tape)
         case subs.OrderUpdates(user):
@@ -197,8 +197,6 @@ def _user_events(state: State, user: str, events: Events) -> Iterator[Frame]:
     for payment in events.funding:
         if payment.address == user:
             yield Frame("user", {"funding": orders.funding_event(state, payment)})
-    cancelled = [
-        {"coin": state.markets[o.asset].coin, "oid": o.oid} for o in events.engine_cancels if o.address == user
-    ]
+    cancelled = [{"coin": state.market(o.asset).coin, "oid": o.oid} for o in events.engine_cancels if o.address == user]
     if cancelled:
         yield Frame("user", {"nonUserCancel": cancelled})
