@@ -1,7 +1,7 @@
 """Hourly funding: longs pay shorts the rate times the oracle value of the position.
 
-Each payment is truncated to six decimals; what truncation leaves over is kept in the pool's `funding_residue_e8`, so that
-money is neither made nor lost.
+Each payment is truncated to six decimals; what truncation leaves over is kept in the pool as `funding_residue_e8`, so
+that money is neither made nor lost.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from perpmaker.venue.engine.accounts import Account
-from perpmaker.venue.engine.listings import DEXES
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import notional_e8
 
@@ -22,7 +21,7 @@ def violations(state: State) -> list[str]:
         if bid is not None and ask is not None and bid >= ask:
             found.append(f"book of {market.coin} is crossed at {bid} and {ask}")
     for token, pool in state.pools.items():
-        dexes = [dex.index for dex in (DEXES[0], *state.dexes[1:]) if dex.token.index == token]
+        dexes = [dex.index for dex in state.dexes if dex.token.index == token]
         cash = sum(a.cash_e8.get(dex, 0) for a in state.accounts.values() for dex in dexes)
         money = cash + pool.fees_e8 + pool.funding_residue_e8
         if money != pool.deposits_e8:
