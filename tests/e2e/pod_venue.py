@@ -48,8 +48,10 @@ class PodVenue:
         return await asyncio.to_thread(self._post, API_PORT, "/exchange", envelope)
 
     async def control(self, op: str, **fields: Any) -> Any:
-        """One operation of the control plane, which only the pod's own loopback reaches."""
-        return await asyncio.to_thread(self._post, CONTROL_PORT, "/", {"op": op, **fields})
+        """One operation of the control plane, which only the pod's own loopback reaches: its result."""
+        answer = await asyncio.to_thread(self._post, CONTROL_PORT, "/", {"op": op, **fields})
+        assert answer["ok"], answer
+        return answer["result"]
 
     async def open_orders(self, address: str, market: str | None = None) -> list[dict[str, Any]]:
         """Orders of an account, of one market or of all."""

@@ -70,8 +70,8 @@ class SeededStack:
         """Do something to the exchange."""
         async with aiohttp.ClientSession() as session, session.post(self.control_url, json=op) as answer:
             body = await answer.json()
-            assert answer.status == 200, body
-            return dict(body)
+            assert body["ok"], body
+            return dict(body["result"])
 
     async def gateway_status(self) -> gateway_pb2.GetStatusResponse:
         """What the gateway tells. Raises aio.AioRpcError."""

@@ -120,8 +120,8 @@ class Stack:
         (url,) = (line["control"] for line in self.lines if line["event"] == "ready" and line["service"] == "venue")
         async with aiohttp.ClientSession() as session, session.post(url, json=op) as answer:
             body = await answer.json()
-            assert answer.status == 200, body
-            return dict(body)
+            assert body["ok"], body
+            return dict(body["result"])
 
     async def info(self, **request: Any) -> Any:
         """Ask the exchange's public API."""

@@ -290,13 +290,15 @@ class TestVenue:
 
     async def control(self, op: str, **fields: Any) -> dict[str, Any]:
         """Run a control operation. Raises `AssertionError` with the venue's answer when refused."""
-        status, answer = await self.control_raw({"op": op} | fields)
-        assert status == 200, answer
-        return answer
+        answer = await self.control_raw({"op": op} | fields)
+        assert answer["ok"], answer
+        return dict(answer["result"])
 
-    async def control_raw(self, body: Any) -> tuple[int, dict[str, Any]]:
+    async def control_raw(self, body: Any) -> dict[str, Any]:
+        """What the control port answers to any body at all."""
         async with self.session.post(self.control_url, json=body) as response:
-            return response.status, await response.json()
+            assert response.status == 200, await response.text()
+            return dict(await response.json())
 
 
 @asynccontextmanager

@@ -40,9 +40,12 @@ async def _lose_answer(system: System, processes: AccountProcesses, tell: Tell) 
             aiohttp.ClientSession(timeout=_DEADLINE) as session,
             session.post(system.venue_address.control, json=operation) as answer,
         ):
-            answer.raise_for_status()
+            said = await answer.json()
     except (aiohttp.ClientError, TimeoutError) as error:
         tell(Note(f"rehearsal: the exchange could not be told to lose an answer: {error}", Severity.WARNING))
+        return
+    if not said["ok"]:
+        tell(Note(f"rehearsal: the exchange refused to lose an answer: {said['error']}", Severity.WARNING))
         return
     tell(Note("rehearsal: the exchange's next answer is lost", Severity.WARNING))
 

@@ -1,7 +1,7 @@
 """The control port: `POST /` with `{"op": NAME, ...}`, loopback only, no part of the exchange.
 
-Every operation is a struct; its docstring and field descriptions are what `help` shows. An unknown operation or
-field is refused with the list of valid ones.
+Every answer is HTTP 200 with `{"ok": true, "result": ...}`, or `{"ok": false, "error": TEXT}` when the operation was
+refused. Every operation is a struct; its JSON schema is what `help` shows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, assert_never, get_args, get_type_hints
+from typing import Annotated, Any, Literal, assert_never, get_args
 
 import msgspec
 from aiohttp import web
@@ -131,22 +131,13 @@ class BadOperationError(Exception):
 
 
 def describe_operations() -> dict[str, Any]:
-    """Every operation with its meaning and fields."""
+    """Every operation: what it does, and the JSON schema of its request."""
     return {str(kind.__struct_config__.tag): _describe(kind) for kind in get_args(Operation)}
 
 
 def _describe(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {
-        field.name: {"required": field.required, "means": _meaning(hints[field.name])}
-        for field in msgspec.structs.fields(kind)
-    }
-    return {"does": kind.__doc__, "fields": fields}
-
-
-def _meaning(hint: Any) -> str:
-    meta = next(m for m in hint.__metadata__ if isinstance(m, Meta))
-    return meta.description or ""
+    (schema,) = msgspec.json.schema_components([kind], ref_template="{name}")[1].values()
+    return {"does": schema.pop("description"), "schema": schema}
 
 
 @dataclass(slots=True)
@@ -290,13 +281,13 @@ def control_app(control: Control) -> web.Application:
         try:
             result = await control.run(_DECODER.decode(await request.read()))
         except (msgspec.DecodeError, BadOperationError) as error:
-            return _json(400, {"error": str(error), "ops": describe_operations()})
-        return _json(200, {"ok": True} | result)
+            return _json({"ok": False, "error": str(error)})
+        return _json({"ok": True, "result": result})
 
     app = web.Application()
     app.router.add_post("/", handle)
     return app
 
 
-def _json(status: int, value: dict[str, Any]) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
