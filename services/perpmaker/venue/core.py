@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from perpmaker.venue.admission import Admission, SignedAction
-from perpmaker.venue.engine.actions import Action, class_of
+from perpmaker.venue.engine.actions import Action, order_key
 from perpmaker.venue.engine.execute import Answer, Err, execute, fire_scheduled_cancels
 from perpmaker.venue.engine.funding import settle_funding
 from perpmaker.venue.engine.markets import Market
+from perpmaker.venue.engine.open_interest import cancel_at_caps
 from perpmaker.venue.engine.state import Events, Rules, State
+from perpmaker.venue.engine.triggers import fire_triggers
 from perpmaker.venue.units import E8
 
 Reply = Callable[[Answer], None]
@@ -83,8 +85,11 @@ class Venue:
         if self.participants is not None:
             self.participants.act(self)
         fire_scheduled_cancels(state)
+        if state.events.marks_moved:
+            cancel_at_caps(state)
+        fire_triggers(state)
         batch, self._pending = self._pending, []
-        batch.sort(key=lambda pending: class_of(pending.action))
+        batch.sort(key=lambda pending: order_key(pending.action))
         answers = [(pending.reply, self._run(pending)) for pending in batch]
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())

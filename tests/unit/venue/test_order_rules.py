@@ -160,8 +160,9 @@ def test_a_resting_order_whose_owner_lost_its_margin_is_cancelled_and_passed_ove
 
 def test_a_position_may_not_outgrow_the_tier_of_its_leverage() -> None:
     venue = bench(faucet=100_000_000)
-    status = venue.place(ALICE, limit("180", "400000"))
-    text = "Order would cause position to exceed margin tier limit at current leverage. asset=0"
+    venue.place(ALICE, limit("180", "200000"))
+    status = venue.place(ALICE, limit("180", "200000"))
+    text = "Order would cause position to exceed margin tier limit at current leverage asset=0"
     assert status == {"error": text}
 
 

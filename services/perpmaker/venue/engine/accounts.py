@@ -86,6 +86,7 @@ class Account:
 
     __slots__ = (
         "address",
+        "builder_approvals",
         "cancel_at_ms",
         "cancel_fired_day",
         "cancel_fired_today",
@@ -117,6 +118,8 @@ class Account:
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
         self.funding: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
         self.ledger: list[Deposit] = []
+        self.builder_approvals: dict[str, int] = {}
+        """The highest fee each builder may charge, in tenths of a basis point."""
         self.volume_e8 = 0
         self.requests = 0
         self.cancel_at_ms: int | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from perpmaker.venue.engine.orders import NewOrder, Tif
+from perpmaker.venue.engine.orders import Grouping, NewOrder, Tif
 
 
 class ActionClass(IntEnum):
@@ -23,6 +23,7 @@ class ActionClass(IntEnum):
 @dataclass(frozen=True, slots=True)
 class PlaceOrders:
     orders: tuple[NewOrder, ...]
+    grouping: Grouping = Grouping.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class CancelOrders:
     """Pairs of asset and oid, or of asset and cloid when the client cancels by its own ids."""
 
     targets: tuple[tuple[int, int | str], ...]
+    fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,20 @@ def class_of(action: Action) -> ActionClass:
             placed = tuple(item.order for item in items)
         case _:
             return ActionClass.PASSIVE
-    takes = any(order.tif is not Tif.ALO for order in placed)
+    takes = any(order.tif is not Tif.ALO and order.trigger is None for order in placed)
     return ActionClass.TAKING if takes else ActionClass.PASSIVE
+
+
+def order_key(action: Action) -> tuple[ActionClass, int]:
+    """Sort key within one block: class, then within the takers whoever pays more for priority goes first.
+
+    A fee moves an IOC forward by up to 45 ms per basis point, so within one block of the default length any fee
+    beats none. Source: Hyperliquid documentation, "Priority fees".
+    """
+    kind = class_of(action)
+    if kind is not ActionClass.TAKING or not isinstance(action, PlaceOrders):
+        return kind, 0
+    return kind, -max((order.priority_e8 for order in action.orders), default=0)
 
 
 def item_count(action: Action) -> int:

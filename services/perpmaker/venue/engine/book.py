@@ -22,6 +22,16 @@ class Level:
     queue: dict[int, Order] = field(default_factory=dict)
 
 
+def _passed_by(level: Level, order: Order, after_ms: int) -> list[Order]:
+    """The end of the queue that a paying order goes ahead of, in its present order."""
+    tail: list[Order] = []
+    for queued in reversed(level.queue.values()):
+        if queued.rested_ms <= after_ms or queued.priority_e8 >= order.priority_e8:
+            break
+        tail.append(queued)
+    return tail[::-1]
+
+
 class BookSide:
     """One side of a book, best price first."""
 
@@ -38,12 +48,18 @@ class BookSide:
     def best(self) -> Level | None:
         return self._levels[self._keys[0]] if self._keys else None
 
-    def add(self, order: Order) -> None:
+    def add(self, order: Order, *, jumps_after_ms: int = 0) -> None:
+        """Queue an order at its price. One that pays goes ahead of cheaper ones that joined after the time given."""
         key = self._sign * order.px_e8
         if (level := self._levels.get(key)) is None:
             level = self._levels[key] = Level(order.px_e8)
             insort(self._keys, key)
+        passed = _passed_by(level, order, jumps_after_ms) if order.priority_e8 else []
+        for later in passed:
+            del level.queue[later.oid]
         level.queue[order.oid] = order
+        for later in passed:
+            level.queue[later.oid] = later
         level.sz_e8 += order.sz_e8
 
     def remove(self, order: Order) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from perpmaker.venue.engine import margin
+from perpmaker.venue.engine import margin, texts
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.actions import (
     Action,
@@ -23,15 +23,14 @@ from perpmaker.venue.engine.actions import (
     UpdateLeverage,
 )
 from perpmaker.venue.engine.agents import Agents
-from perpmaker.venue.engine.matching import Executed, Outcome, Refused, Resting, place
+from perpmaker.venue.engine.families import place_group, settle_families
 from perpmaker.venue.engine.orders import NewOrder, Order, Status, Tif
-from perpmaker.venue.engine.resting import drop
+from perpmaker.venue.engine.placing import Executed, Held, Outcome, Refused, Resting, place
+from perpmaker.venue.engine.resting import cancel_all, drop
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.engine.static_checks import static_error, unknown_asset
 from perpmaker.venue.units import E8, canonical_e8, shown_e8
 
-_GONE = "Order was never placed, already canceled, or filled."
-_NOT_MODIFIABLE = "Cannot modify canceled or filled order"
 _DAY_MS = 86_400_000
 _MIN_SCHEDULE_AHEAD_MS = 5_000
 _SCHEDULED_PER_DAY = 10
@@ -58,10 +57,10 @@ _DEFAULT = Ok({"type": "default"})
 def execute(state: State, agents: Agents, account: Account, action: Action) -> Answer:
     """Run one admitted action for an account."""
     match action:
-        case PlaceOrders(orders):
-            return _place_all(state, account, orders)
-        case CancelOrders(targets):
-            return _statuses("cancel", [_cancel(state, account, *target) for target in targets])
+        case PlaceOrders():
+            return _place_all(state, account, action)
+        case CancelOrders(targets, fast):
+            return _statuses("cancel", [_cancel(state, account, *target, fast=fast) for target in targets])
         case ModifyOrders():
             return _modify_all(state, account, action)
         case ScheduleCancel(time_ms):
@@ -81,22 +80,26 @@ def _statuses(kind: str, statuses: list[Any]) -> Ok:
     return Ok({"type": kind, "data": {"statuses": statuses}})
 
 
-def _place_all(state: State, account: Account, orders: tuple[NewOrder, ...]) -> Answer:
+def _place_all(state: State, account: Account, action: PlaceOrders) -> Answer:
+    orders = action.orders
     if not orders:
-        return _statuses("order", [{"error": "Orders are empty."}])
+        return _statuses("order", [{"error": texts.ORDERS_EMPTY}])
     if text := unknown_asset(state, (order.asset for order in orders)):
         return Err(text)
-    if text := static_error(state, orders):
+    if text := static_error(state, orders, action.grouping):
         return _statuses("order", [{"error": text}])
-    return _statuses("order", [_status_of(state, place(state, account, order)) for order in orders])
+    outcomes = place_group(state, account, orders, action.grouping)
+    return _statuses("order", [_status_of(state, outcome) for outcome in outcomes])
 
 
-def _status_of(state: State, outcome: Outcome) -> dict[str, Any]:
+def _status_of(state: State, outcome: Outcome) -> dict[str, Any] | str:
     match outcome:
         case Refused(text):
             return {"error": text}
         case Resting(order):
             return {"resting": _ids(order)}
+        case Held(order):
+            return order.wait.value
         case Executed(order, total, average):
             unit = 10 ** (8 - state.market(order.asset).px_decimals)
             shown = {"totalSz": canonical_e8(total), "avgPx": shown_e8(average // unit * unit)}
@@ -118,11 +121,14 @@ def _open_order(account: Account, asset: int, target: int | str) -> Order | None
     return order if order is not None and order.asset == asset else None
 
 
-def _cancel(state: State, account: Account, asset: int, target: int | str) -> Any:
+def _cancel(state: State, account: Account, asset: int, target: int | str, *, fast: bool) -> Any:
     order = _open_order(account, asset, target)
     if order is None:
-        return {"error": f"{_GONE} asset={asset}"}
+        return {"error": f"{texts.GONE} asset={asset}"}
+    if fast and order.is_waiting and not state.rules.orders.fast_cancels_triggers:
+        return {"error": f"{texts.FAST_TRIGGER} asset={asset}"}
     drop(state, order, Status.CANCELED)
+    settle_families(state)
     return "success"
 
 
@@ -131,34 +137,37 @@ def _modify_all(state: State, account: Account, action: ModifyOrders) -> Answer:
     if text := unknown_asset(state, (order.asset for order in orders)):
         return Err(text)
     if not orders:
-        return _statuses("order", [{"error": "Orders are empty."}])
+        return _statuses("order", [{"error": texts.ORDERS_EMPTY}])
     text = static_error(state, orders) or (None if action.always_place else _taking_replacement(orders))
     if text:
         return Err(text) if action.is_single else _statuses("order", [{"error": text}])
     statuses = [_modify(state, account, item, always_place=action.always_place) for item in action.items]
     if not action.is_single:
         return _statuses("order", statuses)
-    return Err(statuses[0]["error"]) if "error" in statuses[0] else _DEFAULT
+    first = statuses[0]
+    return Err(first["error"]) if isinstance(first, dict) and "error" in first else _DEFAULT
 
 
 def _taking_replacement(orders: list[NewOrder]) -> str | None:
-    if all(order.tif.may_rest for order in orders):
+    if all(order.tif.may_rest and order.trigger is None for order in orders):
         return None
-    return "Replacement order must be Alo or non-executable Gtc unless always_place is set"
+    return texts.NEEDS_RESTING
 
 
-def _modify(state: State, account: Account, item: Modification, *, always_place: bool) -> dict[str, Any]:
+def _modify(state: State, account: Account, item: Modification, *, always_place: bool) -> dict[str, Any] | str:
     """Cancel, then place. When the placement fails the old order is gone all the same."""
     old = _open_order(account, item.order.asset, item.target)
     if old is None and not always_place:
-        return {"error": _NOT_MODIFIABLE}
+        return {"error": texts.NOT_MODIFIABLE}
     if old is not None:
         drop(state, old, Status.CANCELED)
+        settle_families(state)
     # Without always_place the exchange turns a GTC replacement into post-only.
     wanted = item.order if always_place else replace(item.order, tif=Tif.ALO)
     outcome = place(state, account, wanted)
+    settle_families(state)
     if isinstance(outcome, Refused):
-        return {"error": f"Error placing new order during modify: {outcome.text}"}
+        return {"error": f"{texts.MODIFY_FAILED}{outcome.text}"}
     return _status_of(state, outcome)
 
 
@@ -192,8 +201,8 @@ def fire_scheduled_cancels(state: State) -> None:
             continue
         account.cancel_at_ms = None
         account.cancel_fired_today = _fired_today(state, account) + 1
-        for order in list(account.open_orders.values()):
-            drop(state, order, Status.SCHEDULED_CANCEL)
+        cancel_all(state, account, Status.SCHEDULED_CANCEL)
+        settle_families(state)
 
 
 def _update_leverage(state: State, account: Account, action: UpdateLeverage) -> Answer:

@@ -29,6 +29,7 @@ def violations(state: State) -> list[str]:
     resting = {
         oid for book in state.books.values() for side in (book.bids, book.asks) for level in side for oid in level.queue
     }
+    resting |= {oid for room in state.waiting.values() for oid in room}
     opened = {oid for account in state.accounts.values() for oid in account.open_orders}
     recorded = {o.oid for account in state.accounts.values() for o in account.records.values() if o.is_open}
     if not resting == opened == recorded:
@@ -41,7 +42,7 @@ def violations(state: State) -> list[str]:
 def _reserves_add_up(account: Account) -> bool:
     expected: dict[tuple[int, bool], int] = {}
     for order in account.open_orders.values():
-        if not order.reduce_only:
+        if not order.reduce_only and not order.is_waiting:
             key = order.asset, order.is_buy
             expected[key] = expected.get(key, 0) + notional_e8(order.px_e8, order.sz_e8)
     return all(

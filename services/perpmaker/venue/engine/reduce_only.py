@@ -20,7 +20,8 @@ def closable_e8(account: Account, asset: int, *, is_buy: bool) -> int:
 
 def trim_reduce_only(state: State, account: Account, asset: int) -> None:
     """Bring this account's resting reduce-only orders of one market back inside its position."""
-    orders = [o for o in account.open_orders.values() if o.reduce_only and o.asset == asset]
+    state.moved[account.address, asset] = None
+    orders = [o for o in account.open_orders.values() if o.reduce_only and o.asset == asset and not o.is_waiting]
     for is_buy in (True, False):
         side = [o for o in orders if o.is_buy == is_buy]
         _trim(state, side, sum(o.sz_e8 for o in side) - closable_e8(account, asset, is_buy=is_buy))

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
 from perpmaker.venue.engine.book import Book
+from perpmaker.venue.engine.gates import Gates
 from perpmaker.venue.engine.listings import DEXES, Dex
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.marks import Marks
+from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.orders import Order, Status
 
 _FIRST_OID = 345_000_000_000
@@ -31,6 +33,11 @@ class Rules:
     schedule_cancel_volume_e8: int = 0
     band_fraction: int = 20
     """Prices must lie strictly above 1/20 of the mark and at most at 20 times it."""
+    orders: OrderRules = field(default_factory=OrderRules)
+
+
+class EndedTwiceError(RuntimeError):
+    """An order that had ended was given another status: the venue is wrong and must stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,13 @@ class State:
         self.volume_quote_e8 = {m.asset: 0 for m in markets}
         self.delisted: set[str] = set()
         """Coins whose listing says so; the numbers of markets never change, so they stay in their places."""
+        self.gates = Gates()
+        self.waiting: dict[int, dict[int, Order]] = {}
+        """Open orders outside the books, by market and oid: they wait for a price or for their parent."""
+        self.ended: deque[Order] = deque()
+        """Orders with a family that ended and have not been seen to."""
+        self.moved: dict[tuple[str, int], None] = {}
+        """Positions that changed while orders protecting the whole of them may wait."""
         self.next_oid = _FIRST_OID
         self.pools = {dex.token.index: Pool() for dex in self.dexes}
         self.tx_hash = ZERO_HASH
@@ -165,12 +179,16 @@ class State:
         return events
 
     def set_status(self, order: Order, status: Status) -> None:
-        """Move an order's record to a status and tell the streams."""
+        """Move an order's record to a status and tell the streams. A status that ends an order is its last."""
+        if order.status.is_terminal:
+            raise EndedTwiceError(f"order {order.oid} is {order.status.value} and cannot become {status.value}")
         order.status = status
         order.status_ms = self.now_ms
         order.recorded_sz_e8 = order.sz_e8
         self.events.updates.append(OrderUpdate(order, status, order.sz_e8, self.now_ms))
         self.events.touched_orders.add(order.address)
+        if status.is_terminal and (order.children or order.siblings):
+            self.ended.append(order)
 
 
 def trade_id(buyer_oid: int, seller_oid: int) -> int:

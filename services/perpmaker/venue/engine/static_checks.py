@@ -1,14 +1,18 @@
 """Checks that look at the order alone, in the exchange's order. The first failure refuses the whole action.
 
-Zero size, lot, price, tick, then the band around the mark. Nothing that fails here gets an oid or a record.
+Zero size, lot, price, tick, trigger price, the shape of the group, then the band around the mark. Nothing that fails
+here gets an oid or a record. Source: Hyperliquid documentation, "Error responses"; order as measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from perpmaker.venue.engine.orders import NewOrder
+from perpmaker.venue.engine import texts
+from perpmaker.venue.engine.orders import Grouping, NewOrder, Tif
 from perpmaker.venue.engine.state import State
+from perpmaker.venue.engine.statuses import Status
+from perpmaker.venue.engine.texts import text_of
 
 
 def unknown_asset(state: State, assets: Iterable[int]) -> str | None:
@@ -16,23 +20,50 @@ def unknown_asset(state: State, assets: Iterable[int]) -> str | None:
     return None if missing is None else f"Invalid perp asset {missing}"
 
 
-def static_error(state: State, orders: Iterable[NewOrder]) -> str | None:
+def static_error(state: State, orders: Sequence[NewOrder], grouping: Grouping = Grouping.NONE) -> str | None:
     """Text of the first static violation, or None. Assets must already be known."""
-    return next((text for order in orders if (text := _error_of(state, order))), None)
+    alone = (text for order in orders if (text := _error_of(state, order, grouping)))
+    return next(alone, None) or _error_of_group(orders, grouping) or _error_of_priority(orders)
 
 
-def _error_of(state: State, order: NewOrder) -> str | None:
+def _error_of(state: State, order: NewOrder, grouping: Grouping) -> str | None:
     market = state.market(order.asset)
-    if not order.sz_e8:
+    own_words = state.rules.orders.texts
+    is_whole_position = grouping is Grouping.POSITION_TPSL and order.trigger is not None
+    if not order.sz_e8 and not is_whole_position:
         return "Order has zero size."
     if not market.is_on_lot(order.sz_e8):
         return "Order has invalid size."
     if not order.px_e8:
         return "Order has invalid price."
-    if not market.is_on_tick(order.px_e8):
-        return f"Price must be divisible by tick size. asset={order.asset}"
+    if state.rules.orders.tick_is_static and not market.is_on_tick(order.px_e8):
+        return text_of(own_words, Status.TICK_REJECTED, order.asset)
+    trigger = order.trigger
+    if trigger is not None and not (trigger.px_e8 and market.is_on_tick(trigger.px_e8)):
+        return text_of(own_words, Status.BAD_TRIGGER_PX_REJECTED, order.asset)
     reference, band = state.mark_px_e8(order.asset), state.rules.band_fraction
     if order.px_e8 * band <= reference or order.px_e8 > reference * band:
         percent = 100 - 100 // band
         return f"Order price cannot be more than {percent}% away from the reference price"
     return None
+
+
+def _error_of_group(orders: Sequence[NewOrder], grouping: Grouping) -> str | None:
+    """The shape of a group: its children are trigger orders of its market that only reduce."""
+    if grouping is Grouping.NONE:
+        return None
+    children = orders[1:] if grouping is Grouping.NORMAL_TPSL else orders
+    if any(child.trigger is None or child.asset != orders[0].asset for child in children):
+        return texts.GROUP_SHAPE
+    return None if all(child.reduce_only for child in children) else texts.CHILDREN_REDUCE
+
+
+def _error_of_priority(orders: Sequence[NewOrder]) -> str | None:
+    """Priority may be bought for IOC orders, or for post-only orders that may open a position."""
+    if not any(order.priority_e8 for order in orders):
+        return None
+    if any(order.trigger is not None for order in orders):
+        return texts.PRIORITY_SHAPE
+    all_ioc = all(order.tif is Tif.IOC for order in orders)
+    all_alo = all(order.tif is Tif.ALO and not order.reduce_only for order in orders)
+    return None if all_ioc or all_alo else texts.PRIORITY_SHAPE

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from perpmaker.hyperliquid import wire
 from perpmaker.venue.engine import actions
-from perpmaker.venue.engine.orders import NewOrder, Tif
+from perpmaker.venue.engine.orders import Builder, Grouping, NewOrder, Tif, Trigger
 from perpmaker.venue.units import canonical_e8, parse_e8
 
 MALFORMED = "Failed to parse the request body as JSON"
@@ -27,6 +27,7 @@ _ADDRESS = re.compile(r"\A(?:0x)?[0-9a-fA-F]{40}\Z")
 _HEX_WORD = re.compile(r"\A0x[0-9a-fA-F]{1,64}\Z")
 _GROUPINGS = ("na", "normalTpsl", "positionTpsl")
 _U64 = 2**64
+_MAX_PRIORITY = 10**8
 _ENVELOPE = msgspec.json.Decoder(wire.Envelope)
 
 
@@ -87,6 +88,8 @@ def canonical(action: wire.Action) -> wire.Action:
         case wire.OrderAction(orders, grouping, builder):
             if isinstance(grouping, str) and grouping not in _GROUPINGS:
                 raise ValueError(f"unknown grouping {grouping!r}")
+            if isinstance(grouping, wire.PriorityGrouping) and not 0 <= grouping.p <= _MAX_PRIORITY:
+                raise ValueError(f"priority out of range: {grouping.p}")
             if builder is not UNSET:
                 builder = wire.Builder(address_of(builder.b), _unsigned(builder.f))
             return replace(action, orders=tuple(_canonical_order(o) for o in orders), builder=builder)
@@ -159,17 +162,17 @@ def to_engine(action: wire.Action) -> actions.Action:
     """Translate a canonical action into the engine's terms."""
     match action:
         case wire.OrderAction(orders, grouping, builder):
-            refusal = _refusal(grouping, builder)
-            return actions.PlaceOrders(tuple(_new_order(order, refusal) for order in orders))
-        case wire.CancelAction(cancels):
-            return actions.CancelOrders(tuple((c.a, c.o) for c in cancels))
-        case wire.CancelByCloidAction(cancels):
-            return actions.CancelOrders(tuple((c.asset, c.cloid) for c in cancels))
+            placed = tuple(_new_order(order, grouping, builder) for order in orders)
+            return actions.PlaceOrders(placed, Grouping(grouping) if isinstance(grouping, str) else Grouping.NONE)
+        case wire.CancelAction(cancels, fast):
+            return actions.CancelOrders(tuple((c.a, c.o) for c in cancels), fast=fast is True)
+        case wire.CancelByCloidAction(cancels, fast):
+            return actions.CancelOrders(tuple((c.asset, c.cloid) for c in cancels), fast=fast is True)
         case wire.ModifyAction(oid, order, always):
-            item = actions.Modification(oid, _new_order(order, None))
+            item = actions.Modification(oid, _new_order(order))
             return actions.ModifyOrders((item,), always_place=always is True, is_single=True)
         case wire.BatchModifyAction(modifies, always):
-            items = tuple(actions.Modification(m.oid, _new_order(m.order, None)) for m in modifies)
+            items = tuple(actions.Modification(m.oid, _new_order(m.order)) for m in modifies)
             return actions.ModifyOrders(items, always_place=always is True)
         case wire.ScheduleCancelAction(time):
             return actions.ScheduleCancel(None if time is UNSET else time)
@@ -183,19 +186,12 @@ def to_engine(action: wire.Action) -> actions.Action:
             assert_never(action)
 
 
-def _refusal(grouping: str | wire.PriorityGrouping, builder: wire.Builder | msgspec.UnsetType) -> str | None:
-    """Why orders of this action cannot be taken, when they ask for what no account here has arranged."""
-    if builder is not UNSET:
-        return "Builder fee has not been approved."
-    if grouping != "na":
-        return "Order grouping is not available on this venue."
-    return None
-
-
-def _new_order(order: wire.OrderWire, refusal: str | None) -> NewOrder:
-    limit = order.t.limit
-    if limit is UNSET:
-        refusal = refusal or "Trigger orders are not available on this venue."
+def _new_order(
+    order: wire.OrderWire,
+    grouping: str | wire.PriorityGrouping = "na",
+    builder: wire.Builder | msgspec.UnsetType = UNSET,
+) -> NewOrder:
+    limit, trigger = order.t.limit, order.t.trigger
     return NewOrder(
         asset=order.a,
         is_buy=order.b,
@@ -204,8 +200,14 @@ def _new_order(order: wire.OrderWire, refusal: str | None) -> NewOrder:
         tif=Tif.GTC if limit is UNSET else Tif(limit.tif),
         reduce_only=order.r,
         cloid=None if order.c is UNSET else order.c,
-        refusal=refusal,
+        trigger=None if trigger is UNSET else _trigger(trigger),
+        builder=None if builder is UNSET else Builder(builder.b, builder.f),
+        priority_e8=grouping.p if isinstance(grouping, wire.PriorityGrouping) else 0,
     )
+
+
+def _trigger(terms: wire.TriggerTerms) -> Trigger:
+    return Trigger(parse_e8(terms.trigger_px), terms.is_market, is_take_profit=terms.tpsl == "tp")
 
 
 ACTION_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(wire.Action))
