@@ -137,14 +137,162 @@ class NoopAction(Struct, frozen=True, forbid_unknown_fields=True, tag="noop"):
     """Does nothing but consume its nonce."""
 
 
-class ApproveAgentAction(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag="approveAgent"):
-    """Approve an API wallet; signed by the user as readable typed data."""
+class UpdateIsolatedMarginAction(
+    Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag="updateIsolatedMargin"
+):
+    """Move `ntli` (signed, USD scaled by 1e6) into or out of the margin of an isolated position."""
+
+    asset: int
+    is_buy: bool
+    ntli: int
+
+
+class TopUpIsolatedOnlyMarginAction(Struct, frozen=True, forbid_unknown_fields=True, tag="topUpIsolatedOnlyMargin"):
+    """Add margin to an isolated-only position until it has this leverage, a decimal string."""
+
+    asset: int
+    leverage: str
+
+
+class TwapWire(Struct, frozen=True, forbid_unknown_fields=True):
+    """Asset, is-buy, size, reduce-only, minutes, and whether the times of slices are randomised."""
+
+    a: int
+    b: bool
+    s: str
+    r: bool
+    m: int
+    t: bool
+
+
+class TwapOrderAction(Struct, frozen=True, forbid_unknown_fields=True, tag="twapOrder"):
+    """Trade a size in slices over some minutes."""
+
+    twap: TwapWire
+
+
+class TwapCancelAction(Struct, frozen=True, forbid_unknown_fields=True, tag="twapCancel"):
+    """Asset and TWAP id."""
+
+    a: int
+    t: int
+
+
+class ReserveRequestWeightAction(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="reserveRequestWeight"
+):
+    """Buy requests beyond what the traded volume gives, for itself or for `destination`."""
+
+    weight: int
+    destination: str | UnsetType = UNSET
+
+
+class CreateSubAccountAction(Struct, frozen=True, forbid_unknown_fields=True, tag="createSubAccount"):
+    """Open a sub-account; the answer carries its address."""
+
+    name: str
+
+
+class SubAccountModifyAction(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag="subAccountModify"):
+    """Rename a sub-account."""
+
+    sub_account_user: str
+    name: str
+
+
+class SubAccountTransferAction(
+    Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag="subAccountTransfer"
+):
+    """Move `usd` (scaled by 1e6) into a sub-account or back."""
+
+    sub_account_user: str
+    is_deposit: bool
+    usd: int
+
+
+class SetReferrerAction(Struct, frozen=True, forbid_unknown_fields=True, tag="setReferrer"):
+    """Name the code of whoever brought this user."""
+
+    code: str
+
+
+class AgentSetAbstractionAction(Struct, frozen=True, forbid_unknown_fields=True, tag="agentSetAbstraction"):
+    """Choose the account mode: `i` separate, `u` unified, `p` portfolio margin."""
+
+    abstraction: Literal["i", "u", "p"]
+
+
+class UserSigned(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What every action carries that the user signs as readable typed data."""
 
     signature_chain_id: str
-    hyperliquid_chain: str
+    hyperliquid_chain: Literal["Mainnet", "Testnet"]
+
+
+class ApproveAgentAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="approveAgent"):
+    """Approve an API wallet."""
+
     agent_address: str
     nonce: int
     agent_name: str | None = None
+
+
+class ApproveBuilderFeeAction(
+    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="approveBuilderFee"
+):
+    """Allow a builder to charge at most this rate, e.g. `0.001%`."""
+
+    max_fee_rate: str
+    builder: str
+    nonce: int
+
+
+class UsdSendAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="usdSend"):
+    """Send USDC to another user of the exchange."""
+
+    destination: str
+    amount: str
+    time: int
+
+
+class WithdrawAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="withdraw3"):
+    """Withdraw USDC from the exchange."""
+
+    destination: str
+    amount: str
+    time: int
+
+
+class UsdClassTransferAction(
+    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="usdClassTransfer"
+):
+    """Move USDC between spot and perps; the amount may name a sub-account."""
+
+    amount: str
+    to_perp: bool
+    nonce: int
+
+
+class SendAssetAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="sendAsset"):
+    """Move a token between dexes, spot, users and sub-accounts."""
+
+    destination: str
+    source_dex: str
+    destination_dex: str
+    token: str
+    amount: str
+    from_sub_account: str
+    nonce: int
+
+
+class UserSetAbstractionAction(
+    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="userSetAbstraction"
+):
+    """Choose the account mode of a user, spelled out."""
+
+    user: str
+    abstraction: Literal["disabled", "unifiedAccount", "portfolioMargin"]
+    nonce: int
 
 
 L1Action = (
@@ -155,11 +303,32 @@ L1Action = (
     | BatchModifyAction
     | ScheduleCancelAction
     | UpdateLeverageAction
+    | UpdateIsolatedMarginAction
+    | TopUpIsolatedOnlyMarginAction
     | NoopAction
+    | TwapOrderAction
+    | TwapCancelAction
+    | ReserveRequestWeightAction
+    | CreateSubAccountAction
+    | SubAccountModifyAction
+    | SubAccountTransferAction
+    | SetReferrerAction
+    | AgentSetAbstractionAction
 )
 """Actions signed as a phantom agent over their msgpack hash."""
 
-Action = L1Action | ApproveAgentAction
+UserSignedAction = (
+    ApproveAgentAction
+    | ApproveBuilderFeeAction
+    | UsdSendAction
+    | WithdrawAction
+    | UsdClassTransferAction
+    | SendAssetAction
+    | UserSetAbstractionAction
+)
+"""Actions signed by the user as readable typed data."""
+
+Action = L1Action | UserSignedAction
 """Every action this version speaks."""
 
 

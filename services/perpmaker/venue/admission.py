@@ -1,7 +1,7 @@
 """May this signed action run, and for which account: the exchange's checks between decoding and execution.
 
-In this order: a known signer, the vault, the nonce, the expiry, the size of the batch. A nonce is consumed from
-the moment it is admitted, whatever happens afterwards; refusals before that leave it free.
+In this order: a known signer, the vault, the nonce, the expiry, the account's request budget, the size of the batch.
+A nonce is consumed from the moment it is admitted, whatever happens afterwards; refusals before that leave it free.
 """
 
 from __future__ import annotations
@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from perpmaker.venue.engine.account_actions import (
+    AccountAction,
+    AgentSetAbstraction,
+    ReserveRequestWeight,
+    UserSigned,
+)
 from perpmaker.venue.engine.accounts import Account
-from perpmaker.venue.engine.actions import Action, ApproveAgent, item_count
+from perpmaker.venue.engine.actions import Action, CancelOrders, item_count
 from perpmaker.venue.engine.agents import Agents
-from perpmaker.venue.engine.execute import Err
+from perpmaker.venue.engine.answers import Err
+from perpmaker.venue.engine.limits import address
 from perpmaker.venue.engine.nonces import NonceSet
 from perpmaker.venue.engine.state import State
 
-_MAX_ITEMS = 200
+_FOR_VAULTS_TOO = (AgentSetAbstraction, ReserveRequestWeight)
+"""Actions about the account itself that a master may also sign for a sub-account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +44,77 @@ class Admission:
 
     state: State
     faucet_e8: int
-    agents: Agents = field(default_factory=Agents)
+    agents: Agents = field(init=False)
     announced: set[str] = field(default_factory=set)
     """Addresses somebody asked about. They tell which of two possible signers a newcomer is."""
     on_funded: Callable[[str], None] | None = None
     _nonces: dict[str, NonceSet] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.agents = Agents(self.state.rules.limits.agents)
+
     def admit(self, signed: SignedAction) -> Account | Err:
         """The account the action runs for, or the exchange's refusal."""
-        user_signed = isinstance(signed.action, ApproveAgent)
-        found = self._identify(signed.signers, user_signed=user_signed)
+        found = self._identify(signed.signers, user_signed=isinstance(signed.action, UserSigned))
         if isinstance(found, Err):
             return found
         signer, account = found
         if signed.vault is not None:
-            return Err(f"Vault not registered: {signed.vault}")
-        nonces = self._nonces.setdefault(signer, NonceSet())
-        if refusal := nonces.admit(signed.nonce, self.state.now_ms):
+            vault = self._vault(account, signed.vault, signed.action)
+            if isinstance(vault, Err):
+                return vault
+            account = vault
+        burns = self.state.rules.limits.address.refusal_burns_nonce
+        if not burns and (refusal := self._charge(account, signed, is_trial=True)):
             return Err(refusal)
-        if signed.expires_after_ms is not None:
-            if user_signed:
-                return Err("Action does not support expires_after")
-            if self.state.now_ms > signed.expires_after_ms:
-                account.requests += 5 * item_count(signed.action)
-                return Err("Action already expired")
-        account.requests += item_count(signed.action)
-        if item_count(signed.action) > _MAX_ITEMS:
-            return Err(f"Signed action over weight limit of {_MAX_ITEMS}.")
-        if isinstance(signed.action, ApproveAgent) and signed.action.nonce != signed.nonce:
-            return Err("Nonce of the signed data differs from the nonce of the request.")
+        if refusal := self._nonces_of(signer).admit(signed.nonce, self.state.now_ms):
+            return Err(refusal)
+        refusal = self._expired(account, signed) or self._charge(account, signed) or self._malformed(signed)
+        return account if refusal is None else Err(refusal)
+
+    def _nonces_of(self, signer: str) -> NonceSet:
+        for gone in self.agents.take_deregistered():
+            self._nonces.pop(gone, None)
+        if (nonces := self._nonces.get(signer)) is None:
+            nonces = self._nonces[signer] = NonceSet(self.state.rules.limits.nonce_margin_ms)
+        return nonces
+
+    def _vault(self, signer: Account, vault: str, action: Action) -> Account | Err:
+        account = self.state.accounts.get(vault)
+        if account is None or account.master is None:
+            return Err(f"Vault not registered: {vault}")
+        is_forbidden = isinstance(action, AccountAction) and not isinstance(action, _FOR_VAULTS_TOO)
+        if account.master != signer.address or is_forbidden:
+            return Err("Vault may not perform this action.")
         return account
+
+    def _expired(self, account: Account, signed: SignedAction) -> str | None:
+        if signed.expires_after_ms is None:
+            return None
+        if isinstance(signed.action, UserSigned):
+            return "Action does not support expires_after"
+        if self.state.now_ms <= signed.expires_after_ms:
+            return None
+        address.charge_expired(account, self.state.rules.limits.address, item_count(signed.action))
+        return "Action already expired"
+
+    def _charge(self, account: Account, signed: SignedAction, *, is_trial: bool = False) -> str | None:
+        return address.charge(
+            account,
+            self.state.rules.limits.address,
+            item_count(signed.action),
+            self.state.now_ms,
+            is_cancel=isinstance(signed.action, CancelOrders),
+            is_trial=is_trial,
+        )
+
+    def _malformed(self, signed: SignedAction) -> str | None:
+        most = self.state.rules.limits.items_per_action
+        if item_count(signed.action) > most:
+            return f"Signed action over weight limit of {most}."
+        if isinstance(signed.action, UserSigned) and signed.action.nonce != signed.nonce:
+            return "Nonce of the signed data differs from the nonce of the request."
+        return None
 
     def _identify(self, signers: tuple[str, ...], *, user_signed: bool) -> tuple[str, Account] | Err:
         accounts = self.state.accounts

@@ -6,7 +6,8 @@ import pytest
 from tests.support.venue_core import ALICE, BOB, CAROL, START_MS, Bench, bench, limit
 
 from perpmaker.venue.admission import SignedAction
-from perpmaker.venue.engine.actions import ApproveAgent, Noop, PlaceOrders
+from perpmaker.venue.engine.account_actions import ApproveAgent
+from perpmaker.venue.engine.actions import Noop, PlaceOrders
 from perpmaker.venue.engine.agents import ZERO_ADDRESS
 from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.engine.nonces import NonceSet

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
+from perpmaker.venue.engine.account_actions import Abstraction
 from perpmaker.venue.engine.orders import Order
 from perpmaker.venue.units import E8, notional_e8, scaled
 
@@ -73,6 +74,20 @@ class Deposit:
     tx_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerUpdate:
+    """A movement of money that is neither trade, funding nor deposit, in the exchange's own words."""
+
+    address: str
+    time_ms: int
+    tx_hash: str
+    kind: str
+    fields: tuple[tuple[str, str | bool | int], ...]
+
+
+LedgerEntry = Deposit | LedgerUpdate
+
+
 @dataclass(slots=True)
 class Exposure:
     """Resting orders of one market that would increase the position, by side (value at their own price)."""
@@ -85,6 +100,7 @@ class Account:
     """Everything the venue knows about one address. House accounts never run out of margin."""
 
     __slots__ = (
+        "abstraction",
         "address",
         "builder_approvals",
         "cancel_at_ms",
@@ -98,10 +114,17 @@ class Account:
         "is_house",
         "ledger",
         "leverage",
+        "master",
+        "name",
         "open_orders",
         "positions",
         "records",
+        "referrer_code",
         "requests",
+        "requests_over_ms",
+        "requests_reserved",
+        "spot_e8",
+        "sub_accounts",
         "volume_e8",
     )
 
@@ -117,11 +140,22 @@ class Account:
         self.cloids: dict[str, int] = {}
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
         self.funding: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
-        self.ledger: list[Deposit] = []
-        self.builder_approvals: dict[str, int] = {}
-        """The highest fee each builder may charge, in tenths of a basis point."""
+        self.ledger: list[LedgerEntry] = []
         self.volume_e8 = 0
+        self.spot_e8: dict[int, int] = {}
+        """Tokens held outside any dex, by token index."""
         self.requests = 0
+        self.requests_reserved = 0
+        self.requests_over_ms: int | None = None
+        """When a request beyond the budget last passed."""
+        self.master: str | None = None
+        """Of a sub-account: whose it is."""
+        self.name = ""
+        self.sub_accounts: list[str] = []
+        self.builder_approvals: dict[str, int] = {}
+        """The most each builder may charge, in tenths of a basis point."""
+        self.abstraction: Abstraction = "disabled"
+        self.referrer_code = ""
         self.cancel_at_ms: int | None = None
         self.cancel_fired_day = 0
         self.cancel_fired_today = 0

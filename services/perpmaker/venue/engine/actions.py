@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from perpmaker.venue.engine.account_actions import AccountAction
 from perpmaker.venue.engine.orders import Grouping, NewOrder, Tif
 
 
@@ -71,16 +72,7 @@ class Noop:
     """Burns its nonce, nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApproveAgent:
-    """User-signed: the agent's address, its name with optional expiry, and the nonce inside the signature."""
-
-    agent: str
-    name: str
-    nonce: int
-
-
-Action = PlaceOrders | CancelOrders | ModifyOrders | ScheduleCancel | UpdateLeverage | Noop | ApproveAgent
+Action = PlaceOrders | CancelOrders | ModifyOrders | ScheduleCancel | UpdateLeverage | Noop | AccountAction
 
 
 def class_of(action: Action) -> ActionClass:

@@ -1,19 +1,19 @@
 """What an admitted action does, and what the exchange answers to it.
 
-Answers are the values inside `/exchange` responses: `Ok` with a response object, or `Err` with a text. Items of a
-batch are judged one by one, each seeing the effects of those before it.
+Items of a batch are judged one by one, each seeing the effects of those before it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, assert_never
 
 from perpmaker.venue.engine import margin, texts
+from perpmaker.venue.engine.account_actions import AccountAction
+from perpmaker.venue.engine.account_execute import execute_for_account
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.actions import (
     Action,
-    ApproveAgent,
     CancelOrders,
     Modification,
     ModifyOrders,
@@ -23,6 +23,7 @@ from perpmaker.venue.engine.actions import (
     UpdateLeverage,
 )
 from perpmaker.venue.engine.agents import Agents
+from perpmaker.venue.engine.answers import DEFAULT, Answer, Err, Ok
 from perpmaker.venue.engine.families import place_group, settle_families
 from perpmaker.venue.engine.orders import NewOrder, Order, Status, Tif
 from perpmaker.venue.engine.placing import Executed, Held, Outcome, Refused, Resting, place
@@ -31,31 +32,17 @@ from perpmaker.venue.engine.state import State
 from perpmaker.venue.engine.static_checks import static_error, unknown_asset
 from perpmaker.venue.units import E8, canonical_e8, shown_e8
 
+__all__ = ["Answer", "Err", "Ok", "execute", "fire_scheduled_cancels"]
+
 _DAY_MS = 86_400_000
 _MIN_SCHEDULE_AHEAD_MS = 5_000
 _SCHEDULED_PER_DAY = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Ok:
-    """`response` of `{"status": "ok"}`."""
-
-    response: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Err:
-    """`response` of `{"status": "err"}`."""
-
-    text: str
-
-
-Answer = Ok | Err
-_DEFAULT = Ok({"type": "default"})
-
-
 def execute(state: State, agents: Agents, account: Account, action: Action) -> Answer:
     """Run one admitted action for an account."""
+    if isinstance(action, AccountAction):
+        return execute_for_account(state, agents, account, action)
     match action:
         case PlaceOrders():
             return _place_all(state, account, action)
@@ -68,10 +55,7 @@ def execute(state: State, agents: Agents, account: Account, action: Action) -> A
         case UpdateLeverage():
             return _update_leverage(state, account, action)
         case Noop():
-            return _DEFAULT
-        case ApproveAgent(agent, name):
-            refusal = agents.approve(account.address, agent, name, state.now_ms)
-            return _DEFAULT if refusal is None else Err(refusal)
+            return DEFAULT
         case _:
             assert_never(action)
 
@@ -145,7 +129,7 @@ def _modify_all(state: State, account: Account, action: ModifyOrders) -> Answer:
     if not action.is_single:
         return _statuses("order", statuses)
     first = statuses[0]
-    return Err(first["error"]) if isinstance(first, dict) and "error" in first else _DEFAULT
+    return Err(first["error"]) if isinstance(first, dict) and "error" in first else DEFAULT
 
 
 def _taking_replacement(orders: list[NewOrder]) -> str | None:
@@ -178,13 +162,13 @@ def _schedule_cancel(state: State, account: Account, time_ms: int | None) -> Ans
         return Err(f"{prefix} Required: ${required // E8}. Traded: ${canonical_e8(account.volume_e8)}")
     if time_ms is None:
         account.cancel_at_ms = None
-        return _DEFAULT
+        return DEFAULT
     if time_ms < state.now_ms + _MIN_SCHEDULE_AHEAD_MS:
         return Err("Scheduled cancel time must be at least 5 seconds from now.")
     if _fired_today(state, account) >= _SCHEDULED_PER_DAY:
         return Err("Cannot set scheduled cancel time: triggered 10 times today.")
     account.cancel_at_ms = time_ms
-    return _DEFAULT
+    return DEFAULT
 
 
 def _fired_today(state: State, account: Account) -> int:
@@ -219,4 +203,4 @@ def _update_leverage(state: State, account: Account, action: UpdateLeverage) -> 
     if action.leverage < before and margin.equity_e8(state, account) < margin.reserved_e8(state, account):
         account.leverage[market.asset] = before
         return Err("Insufficient margin to change leverage.")
-    return _DEFAULT
+    return DEFAULT

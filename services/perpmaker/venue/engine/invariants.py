@@ -23,6 +23,7 @@ def violations(state: State) -> list[str]:
     for token, pool in state.pools.items():
         dexes = [dex.index for dex in state.dexes if dex.token.index == token]
         cash = sum(a.cash_e8.get(dex, 0) for a in state.accounts.values() for dex in dexes)
+        cash += sum(a.spot_e8.get(token, 0) for a in state.accounts.values())
         money = cash + pool.fees_e8 + pool.funding_residue_e8
         if money != pool.deposits_e8:
             found.append(f"cash, fees and funding of token {token} come to {money}, deposits were {pool.deposits_e8}")
@@ -71,5 +72,7 @@ def state_hash(state: State) -> str:
         account = state.accounts[address]
         sizes = sorted((asset, p.szi_e8, p.cost_quote_e8) for asset, p in account.positions.items())
         orders = [(o.oid, o.px_e8, o.sz_e8, o.status) for o in account.records.values()]
-        digest.update(repr((address, sorted(account.cash_e8.items()), sizes, orders)).encode())
+        cash = sorted(account.cash_e8.items()), sorted(account.spot_e8.items())
+        requests = account.requests, account.requests_reserved
+        digest.update(repr((address, cash, requests, sizes, orders)).encode())
     return digest.hexdigest()

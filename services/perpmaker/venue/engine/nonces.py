@@ -20,6 +20,8 @@ _PRUNE_AT = 20_000
 class NonceSet:
     """Nonces one signer has used."""
 
+    margin_ms: int = 0
+    """By how much the window is narrower at both ends than documented."""
     _used: set[int] = field(default_factory=set)
     _highest: list[int] = field(default_factory=list)
 
@@ -30,8 +32,9 @@ class NonceSet:
         floor = self._floor(now_ms)
         if nonce < floor:
             return f"Invalid nonce: nonce too low {nonce} < {floor}"
-        if nonce > now_ms + _AFTER_MS:
-            return f"Invalid nonce: nonce too high {nonce} > {now_ms + _AFTER_MS}"
+        latest = now_ms + _AFTER_MS - self.margin_ms
+        if nonce > latest:
+            return f"Invalid nonce: nonce too high {nonce} > {latest}"
         self._used.add(nonce)
         if len(self._highest) < _REMEMBERED:
             heapq.heappush(self._highest, nonce)
@@ -43,5 +46,5 @@ class NonceSet:
         return None
 
     def _floor(self, now_ms: int) -> int:
-        oldest = now_ms - _BEFORE_MS
+        oldest = now_ms - _BEFORE_MS + self.margin_ms
         return max(oldest, self._highest[0]) if len(self._highest) == _REMEMBERED else oldest

@@ -9,9 +9,10 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 
-from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
+from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.book import Book
 from perpmaker.venue.engine.gates import Gates
+from perpmaker.venue.engine.limits.rules import LimitRules
 from perpmaker.venue.engine.listings import DEXES, Dex
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.marks import Marks
@@ -34,6 +35,7 @@ class Rules:
     band_fraction: int = 20
     """Prices must lie strictly above 1/20 of the mark and at most at 20 times it."""
     orders: OrderRules = field(default_factory=OrderRules)
+    limits: LimitRules = field(default_factory=LimitRules)
 
 
 class EndedTwiceError(RuntimeError):
@@ -72,7 +74,7 @@ class Events:
     trades: list[Trade] = field(default_factory=list)
     engine_cancels: list[Order] = field(default_factory=list)
     funding: list[FundingPayment] = field(default_factory=list)
-    deposits: list[Deposit] = field(default_factory=list)
+    deposits: list[LedgerEntry] = field(default_factory=list)
     touched_books: set[int] = field(default_factory=set)
     touched_orders: set[str] = field(default_factory=set)
     marks_moved: bool = False
@@ -151,17 +153,25 @@ class State:
     def mark_px_e8(self, asset: int) -> int:
         return self.marks[asset].mark_px_e8
 
-    def deposit(self, address: str, quote_e8: int, *, is_house: bool = False, dex: Dex = DEXES[0]) -> Account:
-        """Credit an address in a dex's collateral, creating its account the first time."""
+    def open_account(self, address: str, *, is_house: bool = False) -> Account:
+        """The account of an address, created without money if it is new."""
         account = self.accounts.get(address)
         if account is None:
             account = self.accounts[address] = Account(address, is_house=is_house)
+        return account
+
+    def deposit(self, address: str, quote_e8: int, *, is_house: bool = False, dex: Dex = DEXES[0]) -> Account:
+        """Credit an address in a dex's collateral, creating its account the first time."""
+        account = self.open_account(address, is_house=is_house)
         account.credit(dex.index, quote_e8)
         self.pools[dex.token.index].deposits_e8 += quote_e8
-        entry = Deposit(address, self.now_ms, quote_e8, self.begin_transaction())
+        self.note(account, Deposit(address, self.now_ms, quote_e8, self.begin_transaction()))
+        return account
+
+    def note(self, account: Account, entry: LedgerEntry) -> None:
+        """Write an entry into an account's ledger and tell the streams."""
         account.ledger.append(entry)
         self.events.deposits.append(entry)
-        return account
 
     def begin_transaction(self) -> str:
         """Give what happens next a hash of its own, a function of seed, block and order within it."""

@@ -10,16 +10,15 @@ from typing import Any
 
 from perpmaker.venue.engine import margin
 from perpmaker.venue.engine.accounts import Account, Position
+from perpmaker.venue.engine.limits import address
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import E8, scaled, shown_e8
 from perpmaker.venue.views.markets import max_px_shown
 
-_BASE_REQUESTS = 10_000
 
-
-def account_or_empty(state: State, address: str) -> Account:
-    return state.accounts.get(address) or Account(address)
+def account_or_empty(state: State, user: str) -> Account:
+    return state.accounts.get(user) or Account(user)
 
 
 def clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
@@ -99,13 +98,43 @@ def active_asset_data(state: State, account: Account, market: Market) -> dict[st
     }
 
 
-def user_rate_limit(account: Account) -> dict[str, Any]:
+def user_rate_limit(state: State, account: Account) -> dict[str, Any]:
     return {
         "cumVlm": shown_e8(account.volume_e8),
-        "nRequestsUsed": account.requests,
-        "nRequestsCap": _BASE_REQUESTS + account.volume_e8 // E8,
-        "nRequestsSurplus": 0,
+        "nRequestsUsed": address.used_by(account),
+        "nRequestsCap": address.cap_of(account, state.rules.limits.address),
+        "nRequestsSurplus": address.surplus_of(account),
     }
+
+
+def spot_clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
+    """Tokens held outside any dex; those of which there is nothing are left out."""
+    tokens = dict.fromkeys(dex.token for dex in state.dexes)
+    held = [(token, account.spot_e8.get(token.index, 0)) for token in tokens]
+    return {
+        "balances": [
+            {"coin": token.name, "token": token.index, "total": shown_e8(total), "hold": "0.0", "entryNtl": "0.0"}
+            for token, total in held
+            if total
+        ]
+    }
+
+
+def sub_accounts(state: State, account: Account) -> list[dict[str, Any]] | None:
+    """The sub-accounts of a master with what they hold; null when there is none."""
+    if not account.sub_accounts:
+        return None
+    owned = [state.accounts[sub] for sub in account.sub_accounts]
+    return [
+        {
+            "name": sub.name,
+            "subAccountUser": sub.address,
+            "master": account.address,
+            "clearinghouseState": clearinghouse_state(state, sub),
+            "spotState": spot_clearinghouse_state(state, sub),
+        }
+        for sub in owned
+    ]
 
 
 def user_fees(state: State, account: Account) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from itertools import islice
 from typing import Any, TypeVar, assert_never
 
 from perpmaker.venue.core import Venue
-from perpmaker.venue.engine.accounts import Account, Deposit, FundingPayment
+from perpmaker.venue.engine.accounts import Account, FundingPayment, LedgerEntry
 from perpmaker.venue.views import accounts, markets, orders
 from perpmaker.venue.wire import info_requests as ask
 from perpmaker.venue.wire.decode import UnreadableError
 
 _PAGE = 2_000
 _RANGE_PAGE = 500
-_Timed = TypeVar("_Timed", Deposit, FundingPayment)
+_Timed = TypeVar("_Timed", LedgerEntry, FundingPayment)
 
 
 def answer_info(venue: Venue, request: ask.InfoRequest) -> Any:
@@ -74,7 +74,7 @@ def _about_user(venue: Venue, request: ask.UserRequest) -> Any:
         case ask.ClearinghouseState():
             return accounts.clearinghouse_state(state, account)
         case ask.SpotClearinghouseState():
-            return {"balances": []}
+            return accounts.spot_clearinghouse_state(state, account)
         case ask.OpenOrders():
             return orders.open_orders(state, account)
         case ask.FrontendOpenOrders():
@@ -104,7 +104,7 @@ def _about_user(venue: Venue, request: ask.UserRequest) -> Any:
             entries = _in_range(account.ledger, request.start_time, request.end_time)
             return [orders.deposit(entry) for entry in entries]
         case ask.UserRateLimit():
-            return accounts.user_rate_limit(account)
+            return accounts.user_rate_limit(state, account)
         case ask.UserFees():
             return accounts.user_fees(state, account)
         case ask.UserRole():
@@ -116,16 +116,16 @@ def _about_user(venue: Venue, request: ask.UserRequest) -> Any:
                 if agent.name
             ]
         case ask.SubAccounts():
-            return None
+            return accounts.sub_accounts(state, account)
         case ask.ActiveAssetData():
             market = state.market_of(request.coin)
             if market is None:
                 raise UnreadableError(500, "null")
             return accounts.active_asset_data(state, account, market)
         case ask.MaxBuilderFee():
-            return 0
+            return account.builder_approvals.get(request.builder.lower(), 0)
         case ask.UserAbstraction():
-            return "disabled"
+            return account.abstraction
         case _:
             assert_never(request)
 
@@ -150,4 +150,9 @@ def _role(venue: Venue, address: str) -> dict[str, Any]:
     master = venue.admission.agents.master_of(address, venue.state.now_ms)
     if master is not None:
         return {"role": "agent", "data": {"user": master}}
-    return {"role": "user" if address in venue.state.accounts else "missing"}
+    account = venue.state.accounts.get(address)
+    if account is None:
+        return {"role": "missing"}
+    if account.master is not None:
+        return {"role": "subAccount", "data": {"master": account.master}}
+    return {"role": "user"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment
+from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.orders import Order, Tif
 from perpmaker.venue.engine.state import OrderUpdate, State, Trade
 from perpmaker.venue.units import shown_e8
@@ -135,6 +135,10 @@ def funding_event(state: State, payment: FundingPayment) -> dict[str, Any]:
     }
 
 
-def deposit(entry: Deposit) -> dict[str, Any]:
-    delta = {"type": "deposit", "usdc": shown_e8(entry.quote_e8)}
+def deposit(entry: LedgerEntry) -> dict[str, Any]:
+    """A movement of money as the ledger shows it."""
+    if isinstance(entry, Deposit):
+        delta: dict[str, Any] = {"type": "deposit", "usdc": shown_e8(entry.quote_e8)}
+    else:
+        delta = {"type": entry.kind} | dict(entry.fields)
     return {"time": entry.time_ms, "hash": entry.tx_hash, "delta": delta}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import assert_never, get_args
+from typing import get_args
 
 import msgspec
 from msgspec import UNSET
@@ -17,16 +17,17 @@ from msgspec.structs import replace
 from perpmaker.hyperliquid import wire
 from perpmaker.venue.engine import actions
 from perpmaker.venue.engine.orders import Builder, Grouping, NewOrder, Tif, Trigger
-from perpmaker.venue.units import canonical_e8, parse_e8
+from perpmaker.venue.units import parse_e8
+from perpmaker.venue.wire.account_actions import account_action_to_engine, canonical_account_action
+from perpmaker.venue.wire.values import address_of, cloid_of, decimal, unsigned
+
+__all__ = ["MALFORMED", "UNREADABLE", "UnreadableError", "address_of", "canonical", "cloid_of", "decode_envelope"]
 
 MALFORMED = "Failed to parse the request body as JSON"
 UNREADABLE = "Failed to deserialize the JSON body into the target type"
 
-_CLOID = re.compile(r"\A0x[0-9a-fA-F]{32}\Z")
-_ADDRESS = re.compile(r"\A(?:0x)?[0-9a-fA-F]{40}\Z")
 _HEX_WORD = re.compile(r"\A0x[0-9a-fA-F]{1,64}\Z")
 _GROUPINGS = ("na", "normalTpsl", "positionTpsl")
-_U64 = 2**64
 _MAX_PRIORITY = 10**8
 _ENVELOPE = msgspec.json.Decoder(wire.Envelope)
 
@@ -46,34 +47,15 @@ def decode_envelope(body: bytes | msgspec.Raw) -> wire.Envelope:
         return replace(
             envelope,
             action=canonical(envelope.action),
-            nonce=_unsigned(envelope.nonce),
+            nonce=unsigned(envelope.nonce),
             signature=_checked_signature(envelope.signature),
             vault_address=None if envelope.vault_address is None else address_of(envelope.vault_address),
-            expires_after=None if envelope.expires_after is None else _unsigned(envelope.expires_after),
+            expires_after=None if envelope.expires_after is None else unsigned(envelope.expires_after),
         )
     except (msgspec.ValidationError, ValueError) as error:
         if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
             raise UnreadableError(400, f"{MALFORMED}: {error}") from None
         raise UnreadableError(422, f"{UNREADABLE}: {error}") from None
-
-
-def address_of(text: str) -> str:
-    """An address in lower case with prefix. Raises `ValueError`; an upper-case `0X` is not accepted."""
-    if not _ADDRESS.match(text):
-        raise ValueError(f"invalid address {text!r}")
-    return "0x" + text.removeprefix("0x").lower()
-
-
-def cloid_of(text: str) -> str:
-    if not _CLOID.match(text):
-        raise ValueError(f"invalid cloid {text!r}")
-    return text.lower()
-
-
-def _unsigned(value: int) -> int:
-    if not 0 <= value < _U64:
-        raise ValueError(f"integer out of range: {value}")
-    return value
 
 
 def _checked_signature(signature: wire.Signature) -> wire.Signature:
@@ -91,13 +73,13 @@ def canonical(action: wire.Action) -> wire.Action:
             if isinstance(grouping, wire.PriorityGrouping) and not 0 <= grouping.p <= _MAX_PRIORITY:
                 raise ValueError(f"priority out of range: {grouping.p}")
             if builder is not UNSET:
-                builder = wire.Builder(address_of(builder.b), _unsigned(builder.f))
+                builder = wire.Builder(address_of(builder.b), unsigned(builder.f))
             return replace(action, orders=tuple(_canonical_order(o) for o in orders), builder=builder)
         case wire.CancelAction(cancels, fast):
-            pairs = tuple(wire.CancelWire(_unsigned(c.a), _unsigned(c.o)) for c in cancels)
+            pairs = tuple(wire.CancelWire(unsigned(c.a), unsigned(c.o)) for c in cancels)
             return wire.CancelAction(pairs, _flag(fast))
         case wire.CancelByCloidAction(cancels, fast):
-            named = tuple(wire.CancelByCloidWire(_unsigned(c.asset), cloid_of(c.cloid)) for c in cancels)
+            named = tuple(wire.CancelByCloidWire(unsigned(c.asset), cloid_of(c.cloid)) for c in cancels)
             return wire.CancelByCloidAction(named, _flag(fast))
         case wire.ModifyAction(oid, order, always):
             return wire.ModifyAction(_canonical_target(oid), _canonical_order(order), _flag(always))
@@ -105,27 +87,13 @@ def canonical(action: wire.Action) -> wire.Action:
             items = tuple(wire.ModifyWire(_canonical_target(m.oid), _canonical_order(m.order)) for m in modifies)
             return wire.BatchModifyAction(items, _flag(always))
         case wire.ScheduleCancelAction(time):
-            return action if time is UNSET else wire.ScheduleCancelAction(_unsigned(time))
+            return action if time is UNSET else wire.ScheduleCancelAction(unsigned(time))
         case wire.UpdateLeverageAction(asset, _, leverage):
-            return replace(action, asset=_unsigned(asset), leverage=_unsigned(leverage))
+            return replace(action, asset=unsigned(asset), leverage=unsigned(leverage))
         case wire.NoopAction():
             return action
-        case wire.ApproveAgentAction():
-            return _canonical_approval(action)
         case _:
-            assert_never(action)
-
-
-def _canonical_approval(action: wire.ApproveAgentAction) -> wire.ApproveAgentAction:
-    if action.hyperliquid_chain not in ("Mainnet", "Testnet"):
-        raise ValueError(f"unknown hyperliquidChain {action.hyperliquid_chain!r}")
-    _unsigned(int(action.signature_chain_id, 16))
-    return replace(
-        action,
-        agent_address=address_of(action.agent_address),
-        nonce=_unsigned(action.nonce),
-        agent_name=action.agent_name or "",
-    )
+            return canonical_account_action(action)
 
 
 def _flag(value: bool | msgspec.UnsetType) -> bool | msgspec.UnsetType:
@@ -133,7 +101,7 @@ def _flag(value: bool | msgspec.UnsetType) -> bool | msgspec.UnsetType:
 
 
 def _canonical_target(oid: int | str) -> int | str:
-    return cloid_of(oid) if isinstance(oid, str) else _unsigned(oid)
+    return cloid_of(oid) if isinstance(oid, str) else unsigned(oid)
 
 
 def _canonical_order(order: wire.OrderWire) -> wire.OrderWire:
@@ -142,20 +110,16 @@ def _canonical_order(order: wire.OrderWire) -> wire.OrderWire:
         raise ValueError("exactly one of limit and trigger must be given")
     terms = order.t
     if terms.trigger is not UNSET:
-        trigger = replace(terms.trigger, trigger_px=_decimal(terms.trigger.trigger_px))
+        trigger = replace(terms.trigger, trigger_px=decimal(terms.trigger.trigger_px))
         terms = wire.OrderType(trigger=trigger)
     return replace(
         order,
-        a=_unsigned(order.a),
-        p=_decimal(order.p),
-        s=_decimal(order.s),
+        a=unsigned(order.a),
+        p=decimal(order.p),
+        s=decimal(order.s),
         t=terms,
         c=order.c if order.c is UNSET else cloid_of(order.c),
     )
-
-
-def _decimal(text: str) -> str:
-    return canonical_e8(parse_e8(text))
 
 
 def to_engine(action: wire.Action) -> actions.Action:
@@ -180,10 +144,8 @@ def to_engine(action: wire.Action) -> actions.Action:
             return actions.UpdateLeverage(asset, is_cross, leverage)
         case wire.NoopAction():
             return actions.Noop()
-        case wire.ApproveAgentAction():
-            return actions.ApproveAgent(action.agent_address, action.agent_name or "", action.nonce)
         case _:
-            assert_never(action)
+            return account_action_to_engine(action)
 
 
 def _new_order(

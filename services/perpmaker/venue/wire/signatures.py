@@ -8,33 +8,23 @@ from __future__ import annotations
 
 import msgspec
 from coincurve import PublicKey
-from Crypto.Hash import keccak as _keccak
 
 from perpmaker.hyperliquid import wire
+from perpmaker.venue.wire.keccak import keccak256, word
+from perpmaker.venue.wire.user_signed import struct_hash
 
 SOURCES = {"mainnet": "a", "testnet": "b"}
 _ZERO_CONTRACT = bytes(32)
 
 
-def keccak256(data: bytes) -> bytes:
-    return _keccak.new(digest_bits=256, data=data).digest()
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
 def _domain(name: bytes, chain_id: int) -> bytes:
     kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    fields = (keccak256(kind), keccak256(name), keccak256(b"1"), _word(chain_id), _ZERO_CONTRACT)
+    fields = (keccak256(kind), keccak256(name), keccak256(b"1"), word(chain_id), _ZERO_CONTRACT)
     return keccak256(b"".join(fields))
 
 
 _AGENT_TYPE = keccak256(b"Agent(string source,bytes32 connectionId)")
 _EXCHANGE_DOMAIN = _domain(b"Exchange", 1337)
-_APPROVE_AGENT_TYPE = keccak256(
-    b"HyperliquidTransaction:ApproveAgent(string hyperliquidChain,address agentAddress,string agentName,uint64 nonce)"
-)
 
 
 class UnrecoverableError(Exception):
@@ -56,17 +46,10 @@ def recover_l1(connection_id: bytes, source: str, signature: wire.Signature) -> 
     return _recover(_EXCHANGE_DOMAIN, struct, signature)
 
 
-def recover_approval(action: wire.ApproveAgentAction, signature: wire.Signature) -> str:
-    """Address that signed an `approveAgent`. Raises `UnrecoverableError`."""
-    struct = keccak256(
-        _APPROVE_AGENT_TYPE
-        + keccak256(action.hyperliquid_chain.encode())
-        + _word(int(action.agent_address, 16))
-        + keccak256((action.agent_name or "").encode())
-        + _word(action.nonce)
-    )
+def recover_user(action: wire.UserSigned, signature: wire.Signature) -> str:
+    """Address that signed an action as typed data. Raises `UnrecoverableError`."""
     domain = _domain(b"HyperliquidSignTransaction", int(action.signature_chain_id, 16))
-    return _recover(domain, struct, signature)
+    return _recover(domain, struct_hash(action), signature)
 
 
 def signers_of(envelope: wire.Envelope, home_source: str) -> tuple[str, ...]:
@@ -76,8 +59,8 @@ def signers_of(envelope: wire.Envelope, home_source: str) -> tuple[str, ...]:
     the signer if the client signs for the venue's own network, the second if it signs for the other one.
     """
     action = envelope.action
-    if isinstance(action, wire.ApproveAgentAction):
-        return (recover_approval(action, envelope.signature),)
+    if isinstance(action, wire.UserSigned):
+        return (recover_user(action, envelope.signature),)
     packed = msgspec.msgpack.encode(action)
     connection_id = action_hash(packed, envelope.nonce, envelope.vault_address, envelope.expires_after)
     sources = sorted(SOURCES.values(), key=lambda source: source != home_source)
@@ -89,7 +72,7 @@ def _recover(domain: bytes, struct: bytes, signature: wire.Signature) -> str:
     parity = signature.v - 27 if signature.v in (27, 28) else signature.v
     if parity not in (0, 1):
         raise UnrecoverableError
-    raw = _word(int(signature.r, 16)) + _word(int(signature.s, 16)) + bytes([parity])
+    raw = word(int(signature.r, 16)) + word(int(signature.s, 16)) + bytes([parity])
     try:
         key = PublicKey.from_signature_and_message(raw, digest, hasher=None)
     except ValueError:  # coincurve's word for numbers outside the curve

@@ -1,0 +1,51 @@
+"""Sub-accounts: accounts without a key of their own, for which their master signs.
+
+Each has its own money, positions, orders and request budget; agents and fee tier are the master's.
+Source: Hyperliquid documentation, "Exchange endpoint".
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from perpmaker.venue.engine.account_actions import RenameSubAccount
+from perpmaker.venue.engine.accounts import Account
+from perpmaker.venue.engine.state import State
+from perpmaker.venue.units import E8, canonical_e8
+
+_MAX_NAME = 16
+
+
+def create(state: State, master: Account, name: str) -> tuple[str | None, str | None]:
+    """Open a sub-account. Returns its address, or None and the refusal."""
+    rules = state.rules.limits.sub_accounts
+    if master.master is not None or len(master.sub_accounts) >= rules.most:
+        return None, "Too many sub-accounts."
+    if master.volume_e8 < rules.volume_e8:
+        prefix = "Cannot create sub-accounts until enough volume traded."
+        return None, f"{prefix} Required: ${rules.volume_e8 // E8}. Traded: ${canonical_e8(master.volume_e8)}"
+    if refusal := _bad_name(state, master, name):
+        return None, refusal
+    seed = f"{master.address}/{len(master.sub_accounts)}".encode()
+    sub = state.open_account("0x" + hashlib.blake2b(seed, digest_size=20).hexdigest())
+    sub.master, sub.name = master.address, name
+    master.sub_accounts.append(sub.address)
+    return sub.address, None
+
+
+def rename(state: State, master: Account, action: RenameSubAccount) -> str | None:
+    """Give a sub-account another name. Returns None or the refusal."""
+    if action.address not in master.sub_accounts:
+        return f"Invalid sub-account: {action.address}"
+    if refusal := _bad_name(state, master, action.name):
+        return refusal
+    state.accounts[action.address].name = action.name
+    return None
+
+
+def _bad_name(state: State, master: Account, name: str) -> str | None:
+    if not 0 < len(name) <= _MAX_NAME:
+        return f"Sub-account name must have 1 to {_MAX_NAME} characters."
+    if any(state.accounts[sub].name == name for sub in master.sub_accounts):
+        return f"Sub-account name already used: {name}"
+    return None

@@ -1,0 +1,210 @@
+"""Money that moves without a trade: between balances, users and sub-accounts, out of the exchange, for requests.
+
+What leaves one balance enters another, is burned into the venue's fees, or leaves the venue. A perpetual balance may be
+drawn down to the initial margin of its positions, and to a tenth of their value.
+Source: Hyperliquid documentation, "Exchange endpoint" and "Margining".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perpmaker.venue.engine import margin
+from perpmaker.venue.engine.account_actions import (
+    ClassTransfer,
+    ReserveRequestWeight,
+    SendAsset,
+    SubAccountTransfer,
+    UsdSend,
+    Withdraw,
+)
+from perpmaker.venue.engine.accounts import Account, LedgerUpdate
+from perpmaker.venue.engine.listings import Token
+from perpmaker.venue.engine.state import State
+from perpmaker.venue.units import E8, shown_e8
+
+Pocket = int | Literal["spot"]
+"""A dex by its index, or the balance outside any dex."""
+
+_TOO_LITTLE_TO_WITHDRAW = "Insufficient balance for withdrawal"
+_TOO_LITTLE_TO_SEND = "Insufficient balance for token transfer"
+_UNIFIED = "Action disabled when unified account is active"
+_WITHDRAWAL_FEE_E8 = E8
+_MAIN = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where money is: an account, one of its balances, and a token."""
+
+    account: Account
+    pocket: Pocket
+    token: int = 0
+
+
+def withdrawable_e8(state: State, account: Account, dex: int = 0) -> int:
+    """Quote that may leave the balance of a dex."""
+    held = [state.market(asset) for asset in account.positions if state.market(asset).dex.index == dex]
+    values = {market: margin.signed_value_e8(state, account, market.asset) for market in held}
+    equity = account.cash_e8.get(dex, 0) + sum(values.values())
+    initial = sum(abs(value) // margin.leverage_of(account, market) for market, value in values.items())
+    return max(0, equity - max(initial, sum(map(abs, values.values())) // 10))
+
+
+def transfer_class(state: State, account: Account, action: ClassTransfer) -> str | None:
+    """Move quote between the spot and the perpetual balance. Returns None or the refusal."""
+    owner = account
+    if action.sub_account is not None:
+        if action.sub_account not in account.sub_accounts:
+            return _not_yours(action.sub_account)
+        owner = state.accounts[action.sub_account]
+    if owner.abstraction != "disabled":
+        return _UNIFIED
+    spot, perp = _Place(owner, "spot"), _Place(owner, _MAIN)
+    source, target = (spot, perp) if action.to_perp else (perp, spot)
+    if refusal := _move(state, source, target, action.quote_e8):
+        return refusal
+    _note(state, owner, "accountClassTransfer", usdc=shown_e8(action.quote_e8), toPerp=action.to_perp)
+    return None
+
+
+def send_usd(state: State, account: Account, action: UsdSend) -> str | None:
+    """Send quote from one perpetual balance to another user's."""
+    if account.abstraction != "disabled":
+        return _UNIFIED
+    return _send(state, _Place(account, _MAIN), action.destination, _MAIN, action.quote_e8)
+
+
+def withdraw(state: State, account: Account, action: Withdraw) -> str | None:
+    """Take quote out of the venue; one unit of it pays the bridge."""
+    if action.quote_e8 <= _WITHDRAWAL_FEE_E8 or withdrawable_e8(state, account) < action.quote_e8:
+        return _TOO_LITTLE_TO_WITHDRAW
+    account.raw_e8 -= action.quote_e8
+    state.pool.fees_e8 += _WITHDRAWAL_FEE_E8
+    state.pool.deposits_e8 -= action.quote_e8 - _WITHDRAWAL_FEE_E8
+    _note(
+        state,
+        account,
+        "withdraw",
+        usdc=shown_e8(action.quote_e8 - _WITHDRAWAL_FEE_E8),
+        nonce=action.nonce,
+        fee=shown_e8(_WITHDRAWAL_FEE_E8),
+    )
+    return None
+
+
+def send_asset(state: State, account: Account, action: SendAsset) -> str | None:
+    """Move a token between balances, of one's own, of a sub-account, or of somebody else."""
+    owner = account
+    if action.from_sub_account is not None:
+        if action.from_sub_account not in account.sub_accounts:
+            return _not_yours(action.from_sub_account)
+        owner = state.accounts[action.from_sub_account]
+    token = next((dex.token for dex in state.dexes if dex.token.name == action.token.partition(":")[0]), None)
+    if token is None:
+        return f"Invalid token {action.token}"
+    pockets = [_pocket_of(state, name, token) for name in (action.source_dex, action.destination_dex)]
+    source, target = pockets
+    if source is None or target is None:
+        return f"Invalid dex for {token.name}: {action.source_dex if source is None else action.destination_dex}"
+    if owner.abstraction != "disabled" and action.source_dex != action.destination_dex:
+        return _UNIFIED
+    return _send(state, _Place(owner, source, token.index), action.destination, target, action.amount_e8)
+
+
+def transfer_to_sub_account(state: State, account: Account, action: SubAccountTransfer) -> str | None:
+    """Move quote between a master's perpetual balance and a sub-account's."""
+    if action.address not in account.sub_accounts:
+        return _not_yours(action.address)
+    master, sub = _Place(account, _MAIN), _Place(state.accounts[action.address], _MAIN)
+    source, target = (master, sub) if action.is_deposit else (sub, master)
+    if refusal := _move(state, source, target, action.quote_e8):
+        return refusal
+    for party in (account, state.accounts[action.address]):
+        _note(
+            state,
+            party,
+            "subAccountTransfer",
+            usdc=shown_e8(action.quote_e8),
+            user=source.account.address,
+            destination=target.account.address,
+        )
+    return None
+
+
+def reserve_requests(state: State, account: Account, action: ReserveRequestWeight) -> str | None:
+    """Buy requests out of the perpetual balance; the price is burned."""
+    beneficiary = account if action.destination is None else state.accounts.get(action.destination)
+    if beneficiary is None:
+        return f"Must deposit before performing actions. User: {action.destination}"
+    cost = action.weight * state.rules.limits.address.request_price_e8
+    if withdrawable_e8(state, account) < cost:
+        return _TOO_LITTLE_TO_SEND
+    account.raw_e8 -= cost
+    state.pool.fees_e8 += cost
+    beneficiary.requests_reserved += action.weight
+    return None
+
+
+def _send(state: State, source: _Place, destination: str, pocket: Pocket, quote_e8: int) -> str | None:
+    receiver = state.accounts.get(destination)
+    target = _Place(receiver or Account(destination), pocket, source.token)
+    if target == source:
+        return "Cannot send to the same balance."
+    if refusal := _refusal(state, source, quote_e8):
+        return refusal
+    if receiver is None:
+        target = _Place(state.open_account(destination), pocket, source.token)
+    _change(source, -quote_e8)
+    _change(target, quote_e8)
+    for party in dict.fromkeys((source.account.address, destination)):
+        _note(
+            state,
+            state.accounts[party],
+            "internalTransfer",
+            usdc=shown_e8(quote_e8),
+            user=source.account.address,
+            destination=destination,
+            fee="0.0",
+        )
+    return None
+
+
+def _move(state: State, source: _Place, target: _Place, quote_e8: int) -> str | None:
+    if refusal := _refusal(state, source, quote_e8):
+        return refusal
+    _change(source, -quote_e8)
+    _change(target, quote_e8)
+    return None
+
+
+def _refusal(state: State, source: _Place, quote_e8: int) -> str | None:
+    if source.pocket == "spot":
+        free = source.account.spot_e8.get(source.token, 0)
+    else:
+        free = withdrawable_e8(state, source.account, source.pocket)
+    return None if 0 < quote_e8 <= free else _TOO_LITTLE_TO_SEND
+
+
+def _change(place: _Place, quote_e8: int) -> None:
+    if place.pocket == "spot":
+        place.account.spot_e8[place.token] = place.account.spot_e8.get(place.token, 0) + quote_e8
+    else:
+        place.account.credit(place.pocket, quote_e8)
+
+
+def _pocket_of(state: State, name: str, token: Token) -> Pocket | None:
+    """The balance a name means, if that balance can hold the token."""
+    if name == "spot":
+        return "spot"
+    dex = state.dex_named(name)
+    return dex.index if dex is not None and dex.token == token else None
+
+
+def _not_yours(address: str) -> str:
+    return f"Invalid sub-account: {address}"
+
+
+def _note(state: State, account: Account, kind: str, **fields: str | bool | int) -> None:
+    state.note(account, LedgerUpdate(account.address, state.now_ms, state.tx_hash, kind, tuple(fields.items())))
