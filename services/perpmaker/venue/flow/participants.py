@@ -1,4 +1,4 @@
-"""The house side of every market: one fair price, two makers and a crowd of noise takers each, from one seed."""
+"""The house side of every market: one efficient price, its makers and its takers each, from one seed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from random import Random
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.markets import Market
-from perpmaker.venue.flow.fair import FairPrice
-from perpmaker.venue.flow.makers import HouseMaker, MakerStyle
-from perpmaker.venue.flow.takers import NoiseTaker
+from perpmaker.venue.flow.makers import HouseMaker
+from perpmaker.venue.flow.parameters import EPISODES, MarketStyle, World, world_of
+from perpmaker.venue.flow.price import EfficientPrice, Moment
+from perpmaker.venue.flow.takers import Crowd, InformedTaker, NoiseTaker
 
-_STYLES = (
-    MakerStyle(half_spread_bps=7.0, step_bps=3.0, levels=4, first_order_usd=4_000, refresh_ms=1_500),
-    MakerStyle(half_spread_bps=10.0, step_bps=5.0, levels=4, first_order_usd=10_000, refresh_ms=2_500),
-)
-_VOL_BPS = {"BTC": 1.0, "ETH": 1.2}
-_DEFAULT_VOL_BPS = 1.4
-_TAKERS_PER_SECOND = 0.65
-_TAKER_MEDIAN_USD = 70.0
-_LONGEST_STEP_S = 1.0
+_LONGEST_STEP_MS = 1_000
 
 
 def house_address(role: str, coin: str = "") -> str:
@@ -30,41 +23,83 @@ def house_address(role: str, coin: str = "") -> str:
 
 @dataclass(slots=True)
 class _Scene:
-    fair: FairPrice
+    world: World
+    price: EfficientPrice
     makers: tuple[HouseMaker, ...]
-    taker: NoiseTaker
+    noise: NoiseTaker
+    informed: InformedTaker | None
+    crowd: Crowd
+
+    def act(self, venue: Venue, at_ms: int, elapsed_s: float) -> None:
+        self.price.reach(at_ms)
+        factor = self.price.moment(at_ms).regime.taker_factor
+        for maker in self.makers:
+            maker.act(venue, self.price, at_ms)
+        self.noise.act(venue, factor, elapsed_s)
+        if self.informed is not None:
+            self.informed.act(venue, self.price, at_ms, factor, elapsed_s)
+        self.crowd.act(venue, self.price, at_ms, elapsed_s)
 
 
 class HouseParticipants:
-    """Implements the venue's `Participants`."""
+    """Implements the venue's `Participants`. The world's time stands still where the venue's leaps."""
 
-    def __init__(self, markets: tuple[Market, ...], seed: int) -> None:
+    def __init__(self, markets: tuple[Market, ...], seed: int, style: MarketStyle = "gentle") -> None:
         self._last_ms: int | None = None
-        self._scenes = {market.asset: _scene(market, seed) for market in markets}
+        self._world_ms = 0
+        self._scenes = {market.asset: _scene(market, seed, style) for market in markets}
 
     def fair_px_e8(self, asset: int) -> int:
-        return self._scenes[asset].fair.px_e8
+        """What the oracle shows: the efficient price as old as its sources."""
+        scene = self._scenes[asset]
+        return scene.price.px_e8(self._world_ms - scene.world.price.oracle_lag_ms)
+
+    def efficient_px_e8(self, asset: int) -> int:
+        """What the asset is worth now, for those who measure."""
+        return self._scenes[asset].price.px_e8(self._world_ms)
+
+    def weather(self, asset: int) -> Moment:
+        """Regime and episode of now, for those who measure."""
+        return self._scenes[asset].price.moment(self._world_ms)
+
+    def start_episode(self, asset: int, name: str, strength: float = 1.0) -> None:
+        """Begin an episode of `EPISODES` as far ahead as informed takers see. Raises `ValueError`."""
+        if name not in EPISODES:
+            raise ValueError(f"unknown episode {name!r}; there are {', '.join(EPISODES)}")
+        self._scenes[asset].price.start_episode(name, strength)
 
     def act(self, venue: Venue) -> None:
         now_ms = venue.state.now_ms
-        elapsed_s = 0.0 if self._last_ms is None else (now_ms - self._last_ms) / 1000
+        elapsed_ms = 0 if self._last_ms is None else min(now_ms - self._last_ms, _LONGEST_STEP_MS)
         self._last_ms = now_ms
-        elapsed_s = min(elapsed_s, _LONGEST_STEP_S)
+        self._world_ms += elapsed_ms
         for scene in self._scenes.values():
-            scene.fair.advance(elapsed_s)
-            for maker in scene.makers:
-                maker.act(venue, scene.fair.px_e8)
-            scene.taker.act(venue, elapsed_s)
+            scene.act(venue, self._world_ms, elapsed_ms / 1000)
 
 
-def _scene(market: Market, seed: int) -> _Scene:
+def _scene(market: Market, seed: int, style: MarketStyle) -> _Scene:
     def rng(role: str) -> Random:
         return Random(f"{seed}/{market.coin}/{role}")
 
-    fair = FairPrice(market.start_px_e8, _VOL_BPS.get(market.coin, _DEFAULT_VOL_BPS), rng("fair"))
-    makers = tuple(
-        HouseMaker(house_address(f"maker{index}"), market, style, rng(f"maker{index}"))
-        for index, style in enumerate(_STYLES)
+    world = world_of(market.coin, style)
+    behind_ms = max(world.price.oracle_lag_ms, *(maker.latency_ms for maker in world.makers))
+    price = EfficientPrice(
+        market.start_px_e8,
+        world,
+        rng("price"),
+        behind_ms=behind_ms,
+        ahead_ms=world.informed.lead_ms if world.informed else 0,
     )
-    taker = NoiseTaker(house_address("taker"), market, _TAKERS_PER_SECOND, _TAKER_MEDIAN_USD, rng("taker"))
-    return _Scene(fair, makers, taker)
+    makers = tuple(
+        HouseMaker(house_address(f"maker{index}"), market, maker, rng(f"maker{index}"))
+        for index, maker in enumerate(world.makers)
+    )
+    informed = world.informed
+    return _Scene(
+        world,
+        price,
+        makers,
+        NoiseTaker(house_address("taker"), market, world.noise, rng("taker")),
+        InformedTaker(house_address("informed"), market, informed, rng("informed")) if informed else None,
+        Crowd(house_address("crowd"), market, world.episode_usd, rng("crowd")),
+    )

@@ -1,8 +1,7 @@
-"""Noise takers: small orders at random times that cross the touch and know nothing.
+"""Those who cross the touch: noise who know nothing, informed who see ahead, and crowds who must.
 
-Times between arrivals are Erlang: as irregular as people, without the runs of a Poisson stream, which would look like
-somebody who knows. Direction leans against what the takers already hold: they come and go, and do not push the makers
-on the other side one way.
+Noise leans against what it already holds: such traders come and go, and do not push the makers on the other side one
+way. Informed take what the price ahead says is stale. A crowd belongs to an episode and trades in its direction.
 """
 
 from __future__ import annotations
@@ -15,14 +14,29 @@ from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.actions import PlaceOrders
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.orders import NewOrder, Tif
+from perpmaker.venue.flow.arrivals import Erlang, Hawkes, arrivals, poisson
+from perpmaker.venue.flow.parameters import Informed, Noise
+from perpmaker.venue.flow.price import EfficientPrice
 from perpmaker.venue.units import E8
 
-_LEAN_USD = 300
-_MAX_USD = 4_000
-_SLIPPAGE_BPS = 10
-_ARRIVAL_SHAPE = 3
-_SIZE_SPREAD = 0.7
-"""Standard deviation of the logarithm of an order's value."""
+_SMALLEST_USD = 15.0
+_CROWD_SLIPPAGE_BPS = 200.0
+
+
+def take(venue: Venue, address: str, market: Market, *, is_buy: bool, limit_px_e8: int, usd: float) -> None:
+    """Send an IOC order of about this value to the block being built."""
+    px = market.round_px(limit_px_e8, up=is_buy)
+    sz = market.floor_sz(round(max(usd, _SMALLEST_USD) * E8) * E8 // px)
+    order = NewOrder(market.asset, is_buy, px, max(sz, market.lot_e8), Tif.IOC)
+    venue.submit_house(address, PlaceOrders((order,)), _ignore)
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _beyond(px_e8: int, bps: float, *, is_buy: bool) -> int:
+    return round(px_e8 * (1 + (bps if is_buy else -bps) / 10_000))
 
 
 @dataclass(slots=True)
@@ -31,35 +45,77 @@ class NoiseTaker:
 
     address: str
     market: Market
-    per_second: float
-    median_usd: float
+    noise: Noise
     rng: Random
-    _next_in_s: float = field(init=False)
+    _arrivals: Erlang | Hawkes = field(init=False)
 
     def __post_init__(self) -> None:
-        self._next_in_s = self._pause_s()
+        self._arrivals = arrivals(self.noise, self.rng)
 
-    def act(self, venue: Venue, elapsed_s: float) -> None:
-        self._next_in_s -= elapsed_s
-        while self._next_in_s <= 0:
-            self._next_in_s += self._pause_s()
-            order = self._order(venue)
-            if order is not None:
-                venue.submit_house(self.address, PlaceOrders((order,)), lambda _: None)
+    def act(self, venue: Venue, factor: float, elapsed_s: float) -> None:
+        for _ in range(self._arrivals.count(elapsed_s, factor)):
+            self._take(venue)
 
-    def _pause_s(self) -> float:
-        return self.rng.gammavariate(_ARRIVAL_SHAPE, 1 / (_ARRIVAL_SHAPE * self.per_second))
-
-    def _order(self, venue: Venue) -> NewOrder | None:
+    def _take(self, venue: Venue) -> None:
+        asset = self.market.asset
         account = venue.state.accounts.get(self.address)
-        held = account.szi_e8(self.market.asset) if account else 0
-        held_usd = held * venue.state.mark_px_e8(self.market.asset) / E8**2
-        is_buy = self.rng.random() < 0.5 - 0.4 * math.tanh(held_usd / _LEAN_USD)
-        touch = venue.state.book(self.market.asset).against(is_buy).best()
+        held = account.szi_e8(asset) if account else 0
+        held_usd = held * venue.state.mark_px_e8(asset) / E8**2
+        is_buy = self.rng.random() < 0.5 - 0.4 * math.tanh(held_usd / self.noise.lean_usd)
+        touch = venue.state.book(asset).against(is_buy).best()
         if touch is None:
-            return None
-        bps = _SLIPPAGE_BPS if is_buy else -_SLIPPAGE_BPS
-        px = self.market.round_px(touch.px_e8 + touch.px_e8 * bps // 10_000, up=is_buy)
-        usd = min(self.median_usd * math.exp(self.rng.gauss(0.0, _SIZE_SPREAD)), _MAX_USD)
-        sz = self.market.floor_sz(round(max(usd, 15.0) * E8) * E8 // px)
-        return NewOrder(self.market.asset, is_buy, px, max(sz, self.market.lot_e8), Tif.IOC)
+            return
+        usd = min(self.noise.median_usd * math.exp(self.rng.gauss(0.0, self.noise.size_spread)), self.noise.max_usd)
+        limit = _beyond(touch.px_e8, self.noise.slippage_bps, is_buy=is_buy)
+        take(venue, self.address, self.market, is_buy=is_buy, limit_px_e8=limit, usd=usd)
+
+
+@dataclass(slots=True)
+class InformedTaker:
+    """Takes everything up to its limit that will be worth more, or less, by its edge a moment ahead."""
+
+    address: str
+    market: Market
+    informed: Informed
+    rng: Random
+
+    def act(self, venue: Venue, price: EfficientPrice, at_ms: int, factor: float, elapsed_s: float) -> None:
+        if self.rng.random() >= self.informed.looks_per_second * factor * elapsed_s:
+            return
+        ahead = price.px_e8(at_ms + self.informed.lead_ms)
+        book = venue.state.book(self.market.asset)
+        usd = min(
+            self.informed.median_usd * math.exp(self.rng.gauss(0.0, self.informed.size_spread)), self.informed.max_usd
+        )
+        for is_buy in (True, False):
+            worst = _beyond(ahead, -self.informed.edge_bps, is_buy=is_buy)
+            if book.against(is_buy).reaches(worst):
+                # Rounding towards the book could give the edge away by a tick, never ask for more.
+                limit = self.market.round_px(worst, up=not is_buy)
+                if book.against(is_buy).reaches(limit):
+                    take(venue, self.address, self.market, is_buy=is_buy, limit_px_e8=limit, usd=usd)
+                return
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Forced traders of an episode: liquidations in a cascade, followers in a trend."""
+
+    address: str
+    market: Market
+    episode_usd: float
+    rng: Random
+
+    def act(self, venue: Venue, price: EfficientPrice, at_ms: int, elapsed_s: float) -> None:
+        weather = price.moment(at_ms)
+        phase = weather.phase
+        if phase is None or not phase.push_per_second:
+            return
+        is_buy = phase.move_minutes > 0
+        for _ in range(poisson(self.rng, phase.push_per_second * elapsed_s)):
+            touch = venue.state.book(self.market.asset).against(is_buy).best()
+            if touch is None:
+                return
+            usd = self.episode_usd * phase.push_share * weather.strength * self.rng.expovariate(1.0)
+            limit = _beyond(touch.px_e8, _CROWD_SLIPPAGE_BPS, is_buy=is_buy)
+            take(venue, self.address, self.market, is_buy=is_buy, limit_px_e8=limit, usd=usd)
