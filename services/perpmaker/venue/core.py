@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from perpmaker.venue.admission import Admission, SignedAction
+from perpmaker.venue.answer_rules import AnswerRules
 from perpmaker.venue.engine.actions import Action, order_key
 from perpmaker.venue.engine.execute import Answer, Err, execute, fire_scheduled_cancels
 from perpmaker.venue.engine.funding import settle_funding
@@ -19,6 +20,7 @@ from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.open_interest import cancel_at_caps
 from perpmaker.venue.engine.state import Events, Rules, State
 from perpmaker.venue.engine.triggers import fire_triggers
+from perpmaker.venue.tape.tape import Tape
 from perpmaker.venue.units import E8
 
 Reply = Callable[[Answer], None]
@@ -60,6 +62,8 @@ class Venue:
 
     state: State
     admission: Admission
+    tape: Tape
+    answers: AnswerRules = field(default_factory=AnswerRules)
     participants: Participants | None = None
     _pending: list[_Pending] = field(default_factory=list)
     _marks_ms: int | None = None
@@ -93,6 +97,7 @@ class Venue:
         answers = [(pending.reply, self._run(pending)) for pending in batch]
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())
+        self.tape.record(block.events)
         for reply, answer in answers:
             reply(answer)
         return block
@@ -148,7 +153,8 @@ def build_venue(
     seed: int,
     faucet_e8: int,
     participants: Participants | None = None,
+    answers: AnswerRules | None = None,
 ) -> Venue:
     """A fresh exchange without accounts."""
     state = State(markets, rules, seed)
-    return Venue(state, Admission(state, faucet_e8), participants)
+    return Venue(state, Admission(state, faucet_e8), Tape(state), answers or AnswerRules(), participants)

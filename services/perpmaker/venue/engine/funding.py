@@ -7,7 +7,7 @@ that money is neither made nor lost.
 from __future__ import annotations
 
 from perpmaker.venue.engine.accounts import FundingPayment
-from perpmaker.venue.engine.state import State
+from perpmaker.venue.engine.state import FundingRate, State
 from perpmaker.venue.units import E8, scaled, truncate_e6
 
 
@@ -16,6 +16,7 @@ def settle_funding(state: State) -> None:
     for market in state.markets:
         marks = state.marks[market.asset]
         rate = marks.funding_rate_e10()
+        state.events.funding_rates.append(FundingRate(market.asset, state.now_ms, rate, marks.average_premium_e8()))
         marks.restart_premium()
         for account in state.accounts.values():
             position = account.positions.get(market.asset)

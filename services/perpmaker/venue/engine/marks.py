@@ -76,6 +76,9 @@ class Marks:
         lean = max(impact_bid - self.oracle_px_e8, 0) - max(self.oracle_px_e8 - impact_ask, 0)
         return lean * 10**8 // self.oracle_px_e8
 
+    def average_premium_e8(self) -> int:
+        return self.premium_sum_e8 // self.premium_samples if self.premium_samples else 0
+
     def funding_rate_e10(self) -> int:
         """The hourly rate accruing now, scaled by 1e10: (P + clamp(1 bp - P, +-5 bps)) / 8, at most 4 %."""
         premium = self.premium_sum_e8 * 100 // self.premium_samples if self.premium_samples else 0

@@ -65,6 +65,16 @@ class Trade:
     seller: str
 
 
+@dataclass(frozen=True, slots=True)
+class FundingRate:
+    """What a market's funding was settled at. `premium_e8` is the average of the interval."""
+
+    asset: int
+    time_ms: int
+    rate_e10: int
+    premium_e8: int
+
+
 @dataclass(slots=True)
 class Events:
     """What one block did, in order."""
@@ -74,6 +84,7 @@ class Events:
     trades: list[Trade] = field(default_factory=list)
     engine_cancels: list[Order] = field(default_factory=list)
     funding: list[FundingPayment] = field(default_factory=list)
+    funding_rates: list[FundingRate] = field(default_factory=list)
     deposits: list[LedgerEntry] = field(default_factory=list)
     touched_books: set[int] = field(default_factory=set)
     touched_orders: set[str] = field(default_factory=set)

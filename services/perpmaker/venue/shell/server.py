@@ -73,7 +73,7 @@ async def running_venue(
     venue.admission.on_funded = on_funded
     faults = Faults()
     desk = Desk(venue, faults, SOURCES[options.network])
-    sockets = Sockets(desk, Streams(venue.state, book_ms=options.book_ms))
+    sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
     venue.step(_now_ms())
     async with AsyncExitStack() as stack:
         public = exchange_app(desk, sockets)

@@ -15,11 +15,9 @@ from aiohttp import WSMsgType, web
 from perpmaker.venue.core import Block
 from perpmaker.venue.shell.connection import ABNORMAL, Connection
 from perpmaker.venue.shell.desk import Desk, LostError
-from perpmaker.venue.views.markets import is_valid_grouping
-from perpmaker.venue.views.stream import Frame, Streams, snapshot
+from perpmaker.venue.views.stream import Frame, Streams, is_offered, snapshot
 from perpmaker.venue.wire.decode import UnreadableError
 from perpmaker.venue.wire.subscriptions import (
-    L2Book,
     Ping,
     Post,
     Request,
@@ -38,6 +36,14 @@ _encode = msgspec.json.encode
 
 def _frame(channel: str, data: object) -> bytes:
     return _encode({"channel": channel, "data": data})
+
+
+def _compact(raw: msgspec.Raw) -> str:
+    """JSON without spaces, so that a client finds its own request in an error text."""
+    try:
+        return json.dumps(json.loads(bytes(raw)), separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return bytes(raw).decode(errors="replace")
 
 
 class Sockets:
@@ -124,13 +130,11 @@ class Sockets:
                 self._post(connection, request)
 
     def _wanted(self, connection: Connection, raw: msgspec.Raw) -> Subscription | None:
-        stream = decode_subscription(raw, self._desk.venue.state.markets)
-        if isinstance(stream, L2Book) and not is_valid_grouping(stream.n_sig_figs, stream.mantissa):
-            stream = None
-        if stream is None:
-            echo = json.dumps(json.loads(bytes(raw)), separators=(",", ":"))
-            connection.send(_frame("error", f"Invalid subscription {echo}"))
-        return stream
+        stream = decode_subscription(raw)
+        if stream is not None and is_offered(self._desk.venue, stream):
+            return stream
+        connection.send(_frame("error", f"Invalid subscription {_compact(raw)}"))
+        return None
 
     def _subscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
         stream = self._wanted(connection, raw)
@@ -149,7 +153,7 @@ class Sockets:
             self._desk.venue.admission.announced.add(user)
         echo = {"method": "subscribe", "subscription": stream}
         connection.send(_frame("subscriptionResponse", echo))
-        first: Frame | None = snapshot(self._desk.venue.state, stream)
+        first: Frame | None = snapshot(self._desk.venue, stream)
         if first is not None:
             delay_ms = self._desk.faults.delays_ms.get(first.channel, 0)
             connection.send(_frame(first.channel, first.data), delay_ms)

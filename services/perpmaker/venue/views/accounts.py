@@ -8,12 +8,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from perpmaker.venue.answer_rules import AnswerRules
 from perpmaker.venue.engine import margin
-from perpmaker.venue.engine.accounts import Account, Position
+from perpmaker.venue.engine.accounts import Account, Deposit, Position
 from perpmaker.venue.engine.limits import address
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import E8, scaled, shown_e8
+from perpmaker.venue.views.dexes import MAIN
 from perpmaker.venue.views.markets import max_px_shown
 
 
@@ -21,10 +23,19 @@ def account_or_empty(state: State, user: str) -> Account:
     return state.accounts.get(user) or Account(user)
 
 
-def clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
+def deposited_e8(account: Account) -> int:
+    """What was ever brought in from outside, in quote units."""
+    return sum(entry.quote_e8 for entry in account.ledger if isinstance(entry, Deposit))
+
+
+def clearinghouse_state(
+    state: State, account: Account, dex: str = MAIN, rules: AnswerRules | None = None
+) -> dict[str, Any]:
+    """Money and positions of an account on one dex."""
     value = margin.equity_e8(state, account)
     used = margin.position_margin_e8(state, account)
     total = sum(abs(margin.signed_value_e8(state, account, asset)) for asset in account.positions)
+    held = _resting_margin_e8(state, account) if rules is not None and rules.resting_orders_hold_margin else 0
     summary = {
         "accountValue": shown_e8(value),
         "totalNtlPos": shown_e8(total),
@@ -35,14 +46,22 @@ def clearinghouse_state(state: State, account: Account) -> dict[str, Any]:
         "marginSummary": summary,
         "crossMarginSummary": summary,
         "crossMaintenanceMarginUsed": shown_e8(margin.maintenance_margin_e8(state, account)),
-        "withdrawable": shown_e8(max(value - used, 0)),
+        "withdrawable": shown_e8(max(value - used - held, 0)),
         "assetPositions": [
             {"type": "oneWay", "position": _position(state, account, state.market(asset), position)}
             for asset, position in sorted(account.positions.items())
-            if position.szi_e8
+            if position.szi_e8 and state.market(asset).dex.name == dex
         ],
         "time": state.now_ms,
     }
+
+
+def _resting_margin_e8(state: State, account: Account) -> int:
+    """Initial margin of resting orders at their own prices, the larger side of each market."""
+    return sum(
+        max(exposure.buy_quote_e8, exposure.sell_quote_e8) // margin.leverage_of(account, state.market(asset))
+        for asset, exposure in account.exposures.items()
+    )
 
 
 def _position(state: State, account: Account, market: Market, position: Position) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry
-from perpmaker.venue.engine.orders import Order, Tif
-from perpmaker.venue.engine.state import OrderUpdate, State, Trade
-from perpmaker.venue.units import shown_e8
+from perpmaker.venue.engine.orders import Order, Tif, Trigger
+from perpmaker.venue.engine.state import ZERO_HASH, OrderUpdate, State, Trade
+from perpmaker.venue.units import canonical_e8, shown_e8
+from perpmaker.venue.views.dexes import MAIN
 
 
 def side(is_buy: bool) -> str:
@@ -41,6 +43,7 @@ def basic_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
 
 def frontend_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
     """The long shape of `frontendOpenOrders`, `orderStatus` and the `openOrders` stream."""
+    trigger = order.trigger
     return {
         "coin": state.market(order.asset).coin,
         "side": side(order.is_buy),
@@ -48,27 +51,49 @@ def frontend_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
         "sz": shown_e8(sz_e8),
         "oid": order.oid,
         "timestamp": order.placed_ms,
-        "triggerCondition": "N/A",
-        "isTrigger": False,
-        "triggerPx": "0.0",
-        "children": [],
-        "isPositionTpsl": False,
+        "triggerCondition": "N/A" if trigger is None else _trigger_condition(trigger, order.is_buy),
+        "isTrigger": trigger is not None,
+        "triggerPx": "0.0" if trigger is None else shown_e8(trigger.px_e8),
+        "children": _children(state, order),
+        "isPositionTpsl": order.is_position_tpsl,
         "reduceOnly": order.reduce_only,
-        "orderType": "Market" if order.tif is Tif.FRONTEND_MARKET else "Limit",
+        "orderType": _order_type(order),
         "origSz": shown_e8(order.orig_sz_e8),
-        "tif": order.tif.value,
+        "tif": order.tif.value if trigger is None else None,
         "cloid": order.cloid,
     }
 
 
-def open_orders(state: State, account: Account) -> list[dict[str, Any]]:
+def _trigger_condition(trigger: Trigger, is_buy: bool) -> str:
+    return f"Price {'above' if trigger.rises(is_buy) else 'below'} {canonical_e8(trigger.px_e8)}"
+
+
+def _children(state: State, order: Order) -> list[dict[str, Any]]:
+    """The orders that protect this one and are still open."""
+    opened = state.accounts[order.address].open_orders if order.children else {}
+    return [frontend_order(state, opened[oid], opened[oid].sz_e8) for oid in order.children if oid in opened]
+
+
+def _order_type(order: Order) -> str:
+    if order.trigger is not None:
+        kind = "Take Profit" if order.trigger.is_take_profit else "Stop"
+        return f"{kind} {'Market' if order.trigger.is_market else 'Limit'}"
+    return "Market" if order.tif is Tif.FRONTEND_MARKET else "Limit"
+
+
+def _of_dex(state: State, account: Account, dex: str) -> Iterator[Order]:
+    """Open orders on one dex, newest first."""
+    return (o for o in reversed(account.open_orders.values()) if state.market(o.asset).dex.name == dex)
+
+
+def open_orders(state: State, account: Account, dex: str = MAIN) -> list[dict[str, Any]]:
     """Newest first, short shape."""
-    return [basic_order(state, o, o.sz_e8) for o in reversed(account.open_orders.values())]
+    return [basic_order(state, o, o.sz_e8) for o in _of_dex(state, account, dex)]
 
 
-def frontend_open_orders(state: State, account: Account) -> list[dict[str, Any]]:
+def frontend_open_orders(state: State, account: Account, dex: str = MAIN) -> list[dict[str, Any]]:
     """Newest first, long shape."""
-    return [frontend_order(state, o, o.sz_e8) for o in reversed(account.open_orders.values())]
+    return [frontend_order(state, o, o.sz_e8) for o in _of_dex(state, account, dex)]
 
 
 def order_record(state: State, order: Order) -> dict[str, Any]:
@@ -83,6 +108,15 @@ def order_record(state: State, order: Order) -> dict[str, Any]:
 def order_update(state: State, update: OrderUpdate) -> dict[str, Any]:
     return {
         "order": basic_order(state, update.order, update.sz_e8),
+        "status": update.status.value,
+        "statusTimestamp": update.time_ms,
+    }
+
+
+def update_record(state: State, update: OrderUpdate) -> dict[str, Any]:
+    """An order update in the shape of order records."""
+    return {
+        "order": frontend_order(state, update.order, update.sz_e8),
         "status": update.status.value,
         "statusTimestamp": update.time_ms,
     }
@@ -133,6 +167,13 @@ def funding_event(state: State, payment: FundingPayment) -> dict[str, Any]:
         "fundingRate": rate_text(payment.rate_e10),
         "nSamples": None,
     }
+
+
+def funding_entry(state: State, payment: FundingPayment) -> dict[str, Any]:
+    """The shape of `userFunding`: time and hash outside, the rest in a delta."""
+    event = funding_event(state, payment)
+    time_ms = event.pop("time")
+    return {"time": time_ms, "hash": ZERO_HASH, "delta": {"type": "funding"} | event}
 
 
 def deposit(entry: LedgerEntry) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.wire.decode import address_of
+from perpmaker.venue.wire.info_requests import Interval
 
 
 class AllMids(msgspec.Struct, frozen=True, tag="allMids"):
@@ -35,6 +35,27 @@ class Trades(msgspec.Struct, frozen=True, tag="trades"):
     coin: str
 
 
+class Candle(msgspec.Struct, frozen=True, tag="candle"):
+    coin: str
+    interval: Interval
+
+
+class AssetCtxs(msgspec.Struct, frozen=True, tag="assetCtxs"):
+    dex: str | None = None
+
+
+class AllDexsAssetCtxs(msgspec.Struct, frozen=True, tag="allDexsAssetCtxs"):
+    pass
+
+
+class FastAssetCtxs(msgspec.Struct, frozen=True, tag="fastAssetCtxs"):
+    pass
+
+
+class SpotAssetCtxs(msgspec.Struct, frozen=True, tag="spotAssetCtxs"):
+    pass
+
+
 class ActiveAssetCtx(msgspec.Struct, frozen=True, tag="activeAssetCtx"):
     coin: str
 
@@ -45,7 +66,7 @@ class OrderUpdates(msgspec.Struct, frozen=True, tag="orderUpdates"):
 
 class UserFills(msgspec.Struct, frozen=True, tag="userFills", rename="camel"):
     user: str
-    aggregate_by_time: bool = False
+    aggregate_by_time: bool | None = False
 
 
 class UserEvents(msgspec.Struct, frozen=True, tag="userEvents"):
@@ -75,7 +96,55 @@ class UserNonFundingLedgerUpdates(msgspec.Struct, frozen=True, tag="userNonFundi
     user: str
 
 
-MarketStream = AllMids | L2Book | Bbo | Trades | ActiveAssetCtx
+class UserHistoricalOrders(msgspec.Struct, frozen=True, tag="userHistoricalOrders"):
+    user: str
+
+
+class Notification(msgspec.Struct, frozen=True, tag="notification"):
+    user: str
+
+
+class TwapStates(msgspec.Struct, frozen=True, tag="twapStates"):
+    user: str
+    dex: str | None = None
+
+
+class UserTwapSliceFills(msgspec.Struct, frozen=True, tag="userTwapSliceFills"):
+    user: str
+
+
+class UserTwapHistory(msgspec.Struct, frozen=True, tag="userTwapHistory"):
+    user: str
+
+
+class SpotState(msgspec.Struct, frozen=True, tag="spotState"):
+    user: str
+
+
+class AllDexsClearinghouseState(msgspec.Struct, frozen=True, tag="allDexsClearinghouseState"):
+    user: str
+
+
+class WebData2(msgspec.Struct, frozen=True, tag="webData2"):
+    user: str
+
+
+class WebData3(msgspec.Struct, frozen=True, tag="webData3"):
+    user: str
+
+
+MarketStream = (
+    AllMids
+    | L2Book
+    | Bbo
+    | Trades
+    | Candle
+    | ActiveAssetCtx
+    | AssetCtxs
+    | AllDexsAssetCtxs
+    | FastAssetCtxs
+    | SpotAssetCtxs
+)
 UserStream = (
     OrderUpdates
     | UserFills
@@ -85,6 +154,15 @@ UserStream = (
     | ActiveAssetData
     | UserFundings
     | UserNonFundingLedgerUpdates
+    | UserHistoricalOrders
+    | Notification
+    | TwapStates
+    | UserTwapSliceFills
+    | UserTwapHistory
+    | SpotState
+    | AllDexsClearinghouseState
+    | WebData2
+    | WebData3
 )
 Subscription = MarketStream | UserStream
 
@@ -124,15 +202,10 @@ def decode_request(frame: bytes) -> Request | None:
         return None
 
 
-def decode_subscription(raw: msgspec.Raw, markets: tuple[Market, ...]) -> Subscription | None:
+def decode_subscription(raw: msgspec.Raw) -> Subscription | None:
     """Read a subscription in its normal form, or None when there is no such stream."""
     try:
         wanted = _SUBSCRIPTION.decode(raw)
-        if isinstance(wanted, UserStream):
-            wanted = replace(wanted, user=address_of(wanted.user))
+        return replace(wanted, user=address_of(wanted.user)) if isinstance(wanted, UserStream) else wanted
     except (msgspec.DecodeError, ValueError):
         return None
-    coin = getattr(wanted, "coin", None)
-    if coin is not None and coin not in {market.coin for market in markets}:
-        return None
-    return wanted

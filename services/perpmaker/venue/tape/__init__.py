@@ -1,0 +1,1 @@
+"""What the market did: candles, funding rates and the last day's volume, kept from committed blocks."""
