@@ -38,6 +38,7 @@ _ROWS: Final[Mapping[str, Mapping[str, tuple[Role, ...]]]] = {
     f"{_PROTO}.gateway.v1.ExecutionService": {
         "Execute": (_ORDERS,),
         "BurnNonce": (_ORDERS,),
+        "Resolve": (_ORDERS,),
         "Disarm": (_RISK,),
         "Arm": (_RISK,),
     },

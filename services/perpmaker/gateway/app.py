@@ -50,6 +50,7 @@ from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import MAX_LEAD_MS, Nonces
 from perpmaker.gateway.reads import AccountReads
 from perpmaker.gateway.reconfigure import HOT_FIELDS, Reconfigurator
+from perpmaker.gateway.resolving import PlacementResolver
 from perpmaker.gateway.serving.account import AccountServicer
 from perpmaker.gateway.serving.execution import ExecutionServicer
 from perpmaker.gateway.serving.market_data import MarketDataServicer
@@ -203,7 +204,13 @@ class Gateway(Service):
         self._market_hub = MarketHub()
         self._account_hub = AccountHub()
         self._market_stream = MarketDataStream(
-            part.markets, self._identity.address, self._market_hub, self._clock, part.feed_timeout_s, self._changed.set
+            part.markets,
+            self._identity.address,
+            self._market_hub,
+            self._clock,
+            part.feed_timeout_s,
+            self._changed.set,
+            self._exchange_clock.now_ms,
         )
         self._account_stream = AccountStream(
             self._identity.address,
@@ -222,12 +229,13 @@ class Gateway(Service):
 
     def register(self, server: aio.Server) -> None:
         """See Service."""
+        resolver = PlacementResolver(self._desk, self._rest, self._reads, self._exchange_clock)
         gateway_pb2_grpc.add_MarketDataServiceServicer_to_server(
             MarketDataServicer(self._market_hub, self._markets), server
         )
         gateway_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(self._account_hub), server)
         gateway_pb2_grpc.add_ExecutionServiceServicer_to_server(
-            ExecutionServicer(self._execution, self._fence, self._desk, self._rest, self._attendance), server
+            ExecutionServicer(self._execution, self._fence, resolver, self._attendance), server
         )
         gateway_pb2_grpc.add_ReferenceServiceServicer_to_server(
             ReferenceServicer(self._markets, self._reads, self.status, self._configuration), server

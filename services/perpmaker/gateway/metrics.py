@@ -9,7 +9,9 @@ from perpmaker.common.metrics import EXCHANGE_BUCKETS_S, TICK_TO_ORDER_BUCKETS_S
 CONNECTED = Gauge("mm_websocket_connected", "1 while the socket to the exchange is open.", ["socket"])
 RECONNECTS = Counter("mm_gateway_ws_reconnects_total", "Sockets lost, by cause.", ["socket", "reason"])
 LAST_MESSAGE = Gauge("mm_gateway_ws_last_message_timestamp_seconds", "When the last frame arrived.", ["socket"])
-BAD_FRAMES = Counter("mm_gateway_bad_frames_total", "Frames that could not be read.", ["socket", "reason"])
+BAD_FRAMES = Counter(
+    "mm_gateway_bad_frames_total", "Messages of the exchange that could not be read, by kind.", ["socket", "reason"]
+)
 CROSSED_BOOKS = Counter("mm_crossed_book_incidents", "Crossed books and quotes dropped.", ["market"])
 UNKNOWN_STATUSES = Counter("mm_gateway_unrecognized_statuses_total", "Order statuses this version does not know.")
 REQUEST_SECONDS = Histogram(

@@ -14,6 +14,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from perpmaker.common.decimals import parse_e8, parse_rounded_e8
+from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 from perpmaker.hyperliquid.rejections import RejectionClass, classify, is_duplicate_nonce
 from perpmaker.hyperliquid.wire import ExchangeAnswer, FilledStatus, ItemStatus, OkResponse, StatusesData
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
@@ -72,7 +73,8 @@ def read_answer(payload: bytes | msgspec.Raw) -> Answer:
         if answer.status == "err":
             return Refused(_TEXT.decode(answer.response))
         data = _OK.decode(answer.response).data
-    except msgspec.DecodeError:
+    except UNREADABLE as error:
+        COMPLAINTS.unreadable("rest", bytes(payload), error)
         return Malformed()
     match data:
         case StatusesData():
@@ -124,16 +126,21 @@ def from_answer(names: Sequence[str], answer: Answer, *, second_copy: bool) -> l
 def _zip(names: Sequence[str], statuses: tuple[ItemStatus | str, ...]) -> list[pb.Outcome]:
     if len(statuses) == len(names):
         return [_outcome(name, status) for name, status in zip(names, statuses, strict=True)]
-    if len(statuses) == 1 and isinstance(statuses[0], ItemStatus) and statuses[0].error is not None:
+    text = _error_of(statuses[0]) if len(statuses) == 1 else None
+    if text is not None:
         # Pre-validation refuses a batch as a whole with one error, and nothing of it was executed.
-        return [rejected(name, statuses[0].error) for name in names]
+        return [rejected(name, text) for name in names]
     return unknown(names, "malformed_response")
+
+
+def _error_of(status: ItemStatus | str) -> str | None:
+    return status.error if isinstance(status, ItemStatus) and _says_one_thing(status) else None
 
 
 def _outcome(name: str, status: ItemStatus | str) -> pb.Outcome:
     if status == "success":
         return pb.Outcome(cloid=name, cancelled=pb.Cancelled())
-    if isinstance(status, ItemStatus):
+    if isinstance(status, ItemStatus) and _says_one_thing(status):
         if status.error is not None:
             return rejected(name, status.error)
         if status.resting is not None:
@@ -141,6 +148,10 @@ def _outcome(name: str, status: ItemStatus | str) -> pb.Outcome:
         if status.filled is not None:
             return _filled(name, status.filled)
     return pb.Outcome(cloid=name, unknown=pb.Unknown(reason="malformed_response"))
+
+
+def _says_one_thing(status: ItemStatus) -> bool:
+    return [status.resting, status.filled, status.error].count(None) == 2
 
 
 def _filled(name: str, filled: FilledStatus) -> pb.Outcome:

@@ -1,7 +1,9 @@
 """Plans to exchange actions: pure, exact, in the canonical form that is signed.
 
-One plan becomes at most one cancel (by client id; by order id for orders without one), one batchModify and one order
-action, in this order, so that what leaves the book leaves first. Longer lists than the exchange takes are cut.
+Plans become cancels (by client id; by order id for orders without one), modifies and orders, in this sequence, so that
+what leaves the book leaves first. Modifies and orders are batched by class (post-only, GTC, IOC), since the exchange
+executes the classes of a block at different times, and lists longer than MAX_ITEMS are cut. An action may hold items of
+several markets. Source: Hyperliquid documentation, "Rate limits and user limits" and "Exchange endpoint".
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ from perpmaker.hyperliquid.wire import (
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
-MAX_ITEMS = 200
-"""Items the exchange takes in one action."""
+MAX_ITEMS = 39
+"""Items of one action: from 40 on it weighs more on the IP budget. The exchange takes up to 200."""
 
 _TERMS = {
     common.TIME_IN_FORCE_POST_ONLY: OrderType(limit=LimitTerms(tif="Alo")),
@@ -61,39 +63,56 @@ class PlannedAction:
 
 def cancel_actions(asset_id: int, cancels: Sequence[pb.CancelOrder]) -> list[PlannedAction]:
     """Actions that cancel all the orders named."""
+    return cancels_of([(asset_id, cancel) for cancel in cancels])
+
+
+def cancels_of(cancels: Sequence[tuple[int, pb.CancelOrder]]) -> list[PlannedAction]:
+    """The same for orders of several markets, each with its asset number."""
     actions = []
-    for chunk in _chunks([cancel for cancel in cancels if cancel.cloid]):
-        by_cloid = CancelByCloidAction(cancels=tuple(CancelByCloidWire(asset=asset_id, cloid=c.cloid) for c in chunk))
-        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_cloid, tuple(c.cloid for c in chunk)))
-    for chunk in _chunks([cancel for cancel in cancels if not cancel.cloid]):
-        by_oid = CancelAction(cancels=tuple(CancelWire(a=asset_id, o=c.oid) for c in chunk))
-        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_oid, tuple(str(c.oid) for c in chunk)))
+    for chunk in _chunks([(asset, cancel) for asset, cancel in cancels if cancel.cloid]):
+        by_cloid = CancelByCloidAction(cancels=tuple(CancelByCloidWire(asset=a, cloid=c.cloid) for a, c in chunk))
+        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_cloid, tuple(c.cloid for _, c in chunk)))
+    for chunk in _chunks([(asset, cancel) for asset, cancel in cancels if not cancel.cloid]):
+        by_oid = CancelAction(cancels=tuple(CancelWire(a=a, o=c.oid) for a, c in chunk))
+        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_oid, tuple(str(c.oid) for _, c in chunk)))
     return actions
 
 
 def modify_actions(asset_id: int, modifies: Sequence[pb.ModifyOrder]) -> list[PlannedAction]:
     """Actions that replace orders; every item must be valid."""
+    return modifies_of([(asset_id, modify) for modify in modifies])
+
+
+def modifies_of(modifies: Sequence[tuple[int, pb.ModifyOrder]]) -> list[PlannedAction]:
+    """The same for orders of several markets, each with its asset number."""
     return [
         PlannedAction(
             pb.ACTION_KIND_MODIFY,
             BatchModifyAction(
-                modifies=tuple(ModifyWire(oid=m.old_cloid, order=_order_wire(asset_id, m.order)) for m in chunk)
+                modifies=tuple(ModifyWire(oid=m.old_cloid, order=_order_wire(a, m.order)) for a, m in chunk)
             ),
-            tuple(m.order.cloid for m in chunk),
+            tuple(m.order.cloid for _, m in chunk),
         )
-        for chunk in _chunks(modifies)
+        for time_in_force in _TERMS
+        for chunk in _chunks([item for item in modifies if item[1].order.time_in_force == time_in_force])
     ]
 
 
 def place_actions(asset_id: int, places: Sequence[pb.PlaceOrder]) -> list[PlannedAction]:
     """Actions that place orders; every item must be valid."""
+    return places_of([(asset_id, place) for place in places])
+
+
+def places_of(places: Sequence[tuple[int, pb.PlaceOrder]]) -> list[PlannedAction]:
+    """The same for orders of several markets, each with its asset number."""
     return [
         PlannedAction(
             pb.ACTION_KIND_PLACE,
-            OrderAction(orders=tuple(_order_wire(asset_id, place) for place in chunk), grouping="na"),
-            tuple(place.cloid for place in chunk),
+            OrderAction(orders=tuple(_order_wire(a, place) for a, place in chunk), grouping="na"),
+            tuple(place.cloid for _, place in chunk),
         )
-        for chunk in _chunks(places)
+        for time_in_force in _TERMS
+        for chunk in _chunks([item for item in places if item[1].time_in_force == time_in_force])
     ]
 
 

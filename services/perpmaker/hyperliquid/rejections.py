@@ -81,3 +81,9 @@ def classify(text: str) -> RejectionClass:
 def is_duplicate_nonce(text: str) -> bool:
     """Whether the text proves that an action with the same nonce was received before."""
     return "duplicate nonce" in text.lower()
+
+
+def is_nonce_window(text: str) -> bool:
+    """Whether the text says that a nonce lies outside the exchange's window: clock or nonces are off."""
+    lowered = text.lower()
+    return "nonce too low" in lowered or "nonce too high" in lowered

@@ -23,6 +23,7 @@ from perpmaker.gateway.connections.subscriptions import (
 from perpmaker.gateway.decode import account as decode
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.exchange_clock import ExchangeClock
+from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 from perpmaker.gateway.markets import Markets
 from perpmaker.hyperliquid.statuses import StatusMeaning, meaning_of
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
@@ -30,7 +31,17 @@ from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 PUSH_LAG_MS = 3_000
 """How far a pushed snapshot was seen to lag the exchange."""
 
+MAX_AHEAD_MS = 60_000
+"""How far ahead of the exchange's clock a message's time may be."""
+
 _log = logs.get(__name__)
+
+
+class AheadOfTimeError(ValueError):
+    """A message carries a time that the exchange's clock is far from."""
+
+    def __init__(self, time_ms: int) -> None:
+        super().__init__(f"time {time_ms} is far ahead of the exchange's clock")
 
 
 class AccountStream:
@@ -145,9 +156,8 @@ class AccountStream:
                 return
             was_complete = self.is_complete
             reader(bytes(envelope.data), receive_ns)
-        except (frames.DecodeError, ValueError) as error:
-            metrics.BAD_FRAMES.labels("account", "decode").inc()
-            _log.error("account.bad_frame", error=str(error), size=len(frame))
+        except UNREADABLE as error:
+            COMPLAINTS.unreadable("account", frame, error)
             self._hub.open_gap("bad_frame")
             return
         if self.is_complete and not was_complete:
@@ -174,25 +184,33 @@ class AccountStream:
         _log.warning("account.error_frame", text=frames.TEXT.decode(data))
 
     def _order_updates(self, data: bytes, receive_ns: int) -> None:
-        for wire in frames.ORDER_UPDATES.decode(data):
+        wires = frames.ORDER_UPDATES.decode(data)
+        # All of a frame is read before any of it is told: half of one would be neither truth nor gap.
+        updates = [decode.order_update_message(wire) for wire in wires]
+        for wire, update in zip(wires, updates, strict=True):
             if meaning_of(wire.status) is StatusMeaning.UNRECOGNIZED:
                 metrics.UNKNOWN_STATUSES.inc()
                 _log.warning("account.unrecognized_status", status=wire.status, oid=wire.order.oid)
             if wire.status == "scheduledCancel":
                 self._on_scheduled_cancel(wire.status_timestamp)
-            update = decode.order_update_message(wire)
             self._hub.publish(event(wire.order.coin, wire.status_timestamp, receive_ns, order_update=update))
 
     def _user_fills(self, data: bytes, receive_ns: int) -> None:
         message = frames.USER_FILLS.decode(data)
         # The snapshot repeats thousands of old fills; gaps are closed by a read that says where it begins.
         oldest_ms = self._exchange_clock.now_ms() - FILL_OVERLAP_MS if message.is_snapshot else 0
-        for wire in sorted(message.fills, key=lambda fill: fill.time):
-            if wire.time >= oldest_ms:
-                self._hub.publish(event(wire.coin, wire.time, receive_ns, fill=decode.fill_message(wire)))
+        recent = [wire for wire in sorted(message.fills, key=lambda fill: fill.time) if wire.time >= oldest_ms]
+        newest_ms = recent[-1].time if recent else 0
+        if newest_ms > self._exchange_clock.now_ms() + MAX_AHEAD_MS:
+            # It would move the watermark of fills beyond all that are still to come.
+            raise AheadOfTimeError(newest_ms)
+        for wire, fill in [(wire, decode.fill_message(wire)) for wire in recent]:
+            self._hub.publish(event(wire.coin, wire.time, receive_ns, fill=fill))
 
     def _open_orders(self, data: bytes, receive_ns: int) -> None:
         message = frames.OPEN_ORDERS.decode(data)
+        for order in message.orders:
+            decode.open_order_message(order)
         self._orders[message.dex] = message.orders
         if not all(dex in self._orders for dex in self._markets.dexes):
             return
@@ -203,6 +221,7 @@ class AccountStream:
 
     def _clearinghouse(self, data: bytes, receive_ns: int) -> None:
         message = frames.CLEARINGHOUSE_FRAME.decode(data)
+        decode.account_message([message.clearinghouse_state])
         self._states[message.dex] = message.clearinghouse_state
         if all(dex in self._states for dex in self._markets.dexes):
             state = decode.account_message(self._states.values())
@@ -214,8 +233,9 @@ class AccountStream:
         self._hub.publish(event(message.coin, 0, receive_ns, trade_limits=limits))
 
     def _fundings(self, data: bytes, receive_ns: int) -> None:
-        for wire in frames.USER_FUNDINGS.decode(data).fundings:
-            self._hub.publish(event(wire.coin, wire.time, receive_ns, funding=decode.funding_message(wire)))
+        wires = frames.USER_FUNDINGS.decode(data).fundings
+        for wire, funding in [(wire, decode.funding_message(wire)) for wire in wires]:
+            self._hub.publish(event(wire.coin, wire.time, receive_ns, funding=funding))
 
     def _ledger(self, data: bytes, receive_ns: int) -> None:
         message = frames.LEDGER_UPDATES.decode(data)

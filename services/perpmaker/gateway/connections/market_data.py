@@ -22,11 +22,14 @@ from perpmaker.gateway.connections.subscriptions import (
 )
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.decode import market as decode
+from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 from perpmaker.gateway.market_hub import Kind, MarketHub
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 _TRADES_REMEMBERED = 1_000
+MAX_AHEAD_MS = 60_000
+"""How far ahead of the exchange's clock a frame's time may be."""
 
 _log = logs.get(__name__)
 
@@ -65,8 +68,12 @@ class MarketDataStream:
         clock: Clock,
         feed_timeout_s: float,
         on_changed: Callable[[], None],
+        exchange_now_ms: Callable[[], int] | None = None,
     ) -> None:
-        """`on_changed` is called when the subscriptions are confirmed or lost."""
+        """`on_changed` is called when the subscriptions are confirmed or lost; frames far ahead of `exchange_now_ms`
+        are dropped.
+        """
+        self._exchange_now_ms = exchange_now_ms
         self._own_address = own_address.lower()
         self._hub = hub
         self._clock = clock
@@ -150,9 +157,8 @@ class MarketDataStream:
             reader = self._readers.get(envelope.channel)
             if reader is not None:
                 reader(bytes(envelope.data), receive_ns)
-        except (frames.DecodeError, ValueError) as error:
-            metrics.BAD_FRAMES.labels("market_data", "decode").inc()
-            _log.warning("market_data.bad_frame", error=str(error), size=len(frame))
+        except UNREADABLE as error:
+            COMPLAINTS.unreadable("market_data", frame, error)
 
     def lost(self, reason: LossReason) -> None:
         """See SocketOwner."""
@@ -192,7 +198,11 @@ class MarketDataStream:
         if feed is None:
             return None
         if exchange_ms < feed.newest_ms.get(kind, 0):
-            metrics.BAD_FRAMES.labels("market_data", "time_regression").inc()
+            COMPLAINTS.add("market_data", "time_regression", b"", f"{market} {kind} {exchange_ms}")
+            return None
+        if self._exchange_now_ms is not None and exchange_ms > self._exchange_now_ms() + MAX_AHEAD_MS:
+            # Taken for news, it would make every true frame after it look old.
+            COMPLAINTS.add("market_data", "time_ahead", b"", f"{market} {kind} {exchange_ms}")
             return None
         feed.newest_ms[kind] = exchange_ms
         return common.Trace(market=market, exchange_time_ms=exchange_ms, receive_time_ns=receive_ns)
@@ -205,10 +215,10 @@ class MarketDataStream:
 
     def _bbo(self, data: bytes, receive_ns: int) -> None:
         wire = frames.BBO.decode(data)
+        bbo = decode.bbo_message(wire)
         trace = self._accept(wire.coin, "bbo", wire.time, receive_ns)
         if trace is None:
             return
-        bbo = decode.bbo_message(wire)
         if decode.is_crossed_bbo(bbo):
             metrics.CROSSED_BOOKS.labels(wire.coin).inc()
             return
@@ -217,10 +227,10 @@ class MarketDataStream:
 
     def _book(self, data: bytes, receive_ns: int) -> None:
         wire = frames.BOOK.decode(data)
+        book = decode.book_message(wire)
         trace = self._accept(wire.coin, "book", wire.time, receive_ns)
         if trace is None:
             return
-        book = decode.book_message(wire)
         if decode.is_crossed_book(book):
             metrics.CROSSED_BOOKS.labels(wire.coin).inc()
             return

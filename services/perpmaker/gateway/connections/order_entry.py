@@ -14,8 +14,10 @@ from perpmaker.common import logs
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.socket import Link, LossReason, SocketDownError
 from perpmaker.gateway.decode import frames
+from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 
-_POST_ID = re.compile(r"id=(\d+)")
+_POST_ID = re.compile(r"id=(\d{1,18})(?!\d)", re.ASCII)
+_STATUS = re.compile(r"[1-5]\d\d(?!\d)", re.ASCII)
 
 _log = logs.get(__name__)
 
@@ -106,17 +108,17 @@ class OrderEntry:
                 self._answered(frames.POST.decode(envelope.data))
             elif envelope.channel == "error":
                 self._refused(frames.TEXT.decode(envelope.data))
-        except frames.DecodeError:
-            metrics.BAD_FRAMES.labels("order_entry", "decode").inc()
-            _log.error("order_entry.bad_frame", size=len(frame))
+        except UNREADABLE as error:
+            # The post it answered, if any, stays open: what is not known is found out by its timeout.
+            COMPLAINTS.unreadable("order_entry", frame, error)
 
     def _answered(self, post: frames.PostWire) -> None:
         if post.response.type == "action":
             self._end(post.id, Answered(bytes(post.response.payload)))
             return
         text = _text_of(post.response)
-        status = text[:3]
-        self._end(post.id, HttpFailure(int(status) if status.isdigit() else 500, text))
+        status = _STATUS.match(text)
+        self._end(post.id, HttpFailure(int(status.group()) if status is not None else 500, text))
 
     def _refused(self, text: str) -> None:
         _log.warning("order_entry.error_frame", text=text)
@@ -145,5 +147,5 @@ class OrderEntry:
 def _text_of(response: frames.PostResponseWire) -> str:
     try:
         return frames.TEXT.decode(response.payload)
-    except frames.DecodeError:
+    except UNREADABLE:
         return bytes(response.payload).decode(errors="replace")

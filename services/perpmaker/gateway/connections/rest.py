@@ -13,10 +13,11 @@ import msgspec
 from perpmaker.common.clock import Clock
 from perpmaker.gateway.budget import Budgets, exchange_weight, info_weight
 from perpmaker.gateway.connections.order_entry import Answered, HttpFailure, Lost
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 
 _READ_TIMEOUT_S = 4.0
 _LONGEST_BUDGET_WAIT_S = 2.0
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -68,15 +69,18 @@ class Rest:
             timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT_S)
             body = msgspec.json.encode({"type": kind, **fields})
             async with self._open().post(f"{self._base}/info", data=body, timeout=timeout) as response:
-                payload = await response.read()
+                payload = await _bounded(response)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ReadError(kind, type(error).__name__) from error
         if status != 200:
             raise ReadError(kind, f"http_{status}")
+        if payload is None:
+            raise ReadError(kind, "too_large")
         try:
             answer = decoder.decode(payload)
-        except frames.DecodeError as error:
+        except UNREADABLE as error:
+            COMPLAINTS.unreadable("rest", payload, error)
             raise ReadError(kind, f"malformed: {error}") from error
         if isinstance(answer, tuple):
             self._budgets.ip_weight.give_back(info_weight(kind) - info_weight(kind, len(answer)))
@@ -104,7 +108,9 @@ class Rest:
         try:
             timeout = aiohttp.ClientTimeout(total=timeout_s)
             async with self._open().post(f"{self._base}/exchange", data=body, timeout=timeout) as response:
-                payload = await response.read()
+                payload = await _bounded(response)
+                if payload is None:
+                    return Lost()
                 if response.status == 200:
                     return Answered(payload)
                 return HttpFailure(response.status, payload[:200].decode(errors="replace"))
@@ -112,3 +118,14 @@ class Rest:
             return NeverLeft()
         except (aiohttp.ClientError, TimeoutError):
             return Lost()
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
+    """Body of an answer; None when it is longer than any that the exchange gives."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _MAX_ANSWER_BYTES:
+            COMPLAINTS.add("rest", "too_large", bytes(body[:1_000]), f"more than {_MAX_ANSWER_BYTES} bytes")
+            return None
+    return bytes(body)

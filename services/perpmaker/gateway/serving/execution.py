@@ -11,17 +11,12 @@ from grpc import aio
 
 from perpmaker.common import logs
 from perpmaker.common.attendance import Attendance, Caller
-from perpmaker.gateway.connections.order_entry import Answered
-from perpmaker.gateway.connections.rest import Rest
-from perpmaker.gateway.execution import Execution, ForgottenSignerError, SigningDesk
+from perpmaker.gateway.execution import Execution
 from perpmaker.gateway.fencing import Fence
-from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
-from perpmaker.hyperliquid.rejections import is_duplicate_nonce
-from perpmaker.hyperliquid.wire import NoopAction
+from perpmaker.gateway.resolution import Question
+from perpmaker.gateway.resolving import PlacementResolver
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as rpc
-
-_BURN_TIMEOUT_S = 2.0
 
 _log = logs.get(__name__)
 
@@ -29,14 +24,11 @@ _log = logs.get(__name__)
 class ExecutionServicer(rpc.ExecutionServiceServicer):
     """Order entry."""
 
-    def __init__(
-        self, execution: Execution, fence: Fence, desk: SigningDesk, rest: Rest, attendance: Attendance
-    ) -> None:
+    def __init__(self, execution: Execution, fence: Fence, resolver: PlacementResolver, attendance: Attendance) -> None:
         self._execution = execution
         self._attendance = attendance
         self._fence = fence
-        self._desk = desk
-        self._rest = rest
+        self._resolver = resolver
 
     async def Execute(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.ExecuteRequest], context: aio.ServicerContext[Any, Any]
@@ -71,24 +63,12 @@ class ExecutionServicer(rpc.ExecutionServiceServicer):
         self, request: pb.BurnNonceRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.BurnNonceResponse:
         """See the contract."""
-        try:
-            signed = self._desk.sign(NoopAction(), nonce=request.nonce)
-        except ForgottenSignerError:
-            # Another key's noop would be accepted and prove nothing.
-            return pb.BurnNonceResponse(result=pb.BURN_RESULT_UNKNOWN)
-        # A burn proves that an order cannot land, so it may use what is reserved for taking orders away.
-        self._rest.admit_action(1, is_cancel=True)
-        result = await self._rest.exchange(signed.body, _BURN_TIMEOUT_S)
-        answer = read_answer(result.payload) if isinstance(result, Answered) else None
-        match answer:
-            case Accepted():
-                outcome = pb.BURN_RESULT_BURNED
-            case Refused(text) if is_duplicate_nonce(text):
-                outcome = pb.BURN_RESULT_ALREADY_USED
-            case _:
-                outcome = pb.BURN_RESULT_UNKNOWN
-        _log.info("nonce.burn", nonce=request.nonce, result=pb.BurnResult.Name(outcome))
-        return pb.BurnNonceResponse(result=outcome)
+        return pb.BurnNonceResponse(result=await self._resolver.burn(request.nonce))
+
+    async def Resolve(self, request: pb.ResolveRequest, context: aio.ServicerContext[Any, Any]) -> pb.ResolveResponse:
+        """See the contract."""
+        question = Question(request.cloid.lower(), request.nonce, request.expires_after_ms)
+        return await self._resolver.resolve(question)
 
     async def Disarm(self, request: pb.DisarmRequest, context: aio.ServicerContext[Any, Any]) -> pb.DisarmResponse:
         """See the contract."""

@@ -148,6 +148,34 @@ BURN_RESULT_UNKNOWN: BurnResult.ValueType  # 3
 """Not known."""
 Global___BurnResult: _TypeAlias = BurnResult  # noqa: Y015
 
+class _Resolution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Resolution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESOLUTION_UNSPECIFIED: _Resolution.ValueType  # 0
+    """Not set."""
+    RESOLUTION_LANDED: _Resolution.ValueType  # 1
+    """The exchange has a record of it."""
+    RESOLUTION_DEAD: _Resolution.ValueType  # 2
+    """It is in no record and can never land."""
+    RESOLUTION_STILL_UNKNOWN: _Resolution.ValueType  # 3
+    """Neither is proven; ask again."""
+
+class Resolution(_Resolution, metaclass=_ResolutionEnumTypeWrapper):
+    """What became of a placement."""
+
+RESOLUTION_UNSPECIFIED: Resolution.ValueType  # 0
+"""Not set."""
+RESOLUTION_LANDED: Resolution.ValueType  # 1
+"""The exchange has a record of it."""
+RESOLUTION_DEAD: Resolution.ValueType  # 2
+"""It is in no record and can never land."""
+RESOLUTION_STILL_UNKNOWN: Resolution.ValueType  # 3
+"""Neither is proven; ask again."""
+Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
+
 @_typing.final
 class MarketDataServiceSubscribeRequest(_message.Message):
     """Which markets to stream."""
@@ -184,6 +212,8 @@ class MarketDataServiceSubscribeResponse(_message.Message):
     TRADES_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     FEED_FIELD_NUMBER: _builtins.int
+    TICK_CHANGED_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trace(self) -> _common_pb2.Trace:
         """Market, sequence, exchange and receive time."""
@@ -208,6 +238,14 @@ class MarketDataServiceSubscribeResponse(_message.Message):
     def feed(self) -> Global___FeedStatus:
         """The feed of this market became live or was lost."""
 
+    @_builtins.property
+    def tick_changed(self) -> Global___TickChanged:
+        """The price crossed a power of ten, so prices have another tick from here."""
+
+    @_builtins.property
+    def instrument(self) -> Global___Instrument:
+        """The exchange changed the rules of this market."""
+
     def __init__(
         self,
         *,
@@ -217,12 +255,14 @@ class MarketDataServiceSubscribeResponse(_message.Message):
         trades: Global___Trades | None = ...,
         context: Global___AssetContext | None = ...,
         feed: Global___FeedStatus | None = ...,
+        tick_changed: Global___TickChanged | None = ...,
+        instrument: Global___Instrument | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bbo", b"bbo", "book", b"book", "context", b"context", "event", b"event", "feed", b"feed", "trace", b"trace", "trades", b"trades"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bbo", b"bbo", "book", b"book", "context", b"context", "event", b"event", "feed", b"feed", "instrument", b"instrument", "tick_changed", b"tick_changed", "trace", b"trace", "trades", b"trades"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bbo", b"bbo", "book", b"book", "context", b"context", "event", b"event", "feed", b"feed", "trace", b"trace", "trades", b"trades"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bbo", b"bbo", "book", b"book", "context", b"context", "event", b"event", "feed", b"feed", "instrument", b"instrument", "tick_changed", b"tick_changed", "trace", b"trace", "trades", b"trades"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["bbo", "book", "trades", "context", "feed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["bbo", "book", "trades", "context", "feed", "tick_changed", "instrument"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -445,6 +485,36 @@ class FeedStatus(_message.Message):
 Global___FeedStatus: _TypeAlias = FeedStatus  # noqa: Y015
 
 @_typing.final
+class TickChanged(_message.Message):
+    """The tick of a market changed with its price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PX_E8_FIELD_NUMBER: _builtins.int
+    TICK_E8_FIELD_NUMBER: _builtins.int
+    FORMER_TICK_E8_FIELD_NUMBER: _builtins.int
+    px_e8: _builtins.int
+    """Price that showed it: the best bid, 1e-8 quote units."""
+    tick_e8: _builtins.int
+    """Price step from here, 1e-8 quote units."""
+    former_tick_e8: _builtins.int
+    """Price step until here, 1e-8 quote units."""
+    def __init__(
+        self,
+        *,
+        px_e8: _builtins.int = ...,
+        tick_e8: _builtins.int = ...,
+        former_tick_e8: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_tick_e8", b"former_tick_e8", "px_e8", b"px_e8", "tick_e8", b"tick_e8"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TickChanged: _TypeAlias = TickChanged  # noqa: Y015
+
+@_typing.final
 class AccountServiceSubscribeRequest(_message.Message):
     """Where to begin."""
 
@@ -566,7 +636,7 @@ class GapOpened(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Short stable word: start, socket_closed, idle, subscribe_failed."""
+    """Short stable word: start, socket_closed, idle, subscribe_failed, bad_frame, overflow."""
     def __init__(
         self,
         *,
@@ -588,21 +658,37 @@ class GapClosed(_message.Message):
 
     SNAPSHOT_TIME_MS_FIELD_NUMBER: _builtins.int
     ACCOUNT_SINCE_MS_FIELD_NUMBER: _builtins.int
+    FILLS_SINCE_MS_FIELD_NUMBER: _builtins.int
+    FILLS_FIELD_NUMBER: _builtins.int
+    OPEN_ORDERS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_TIME_MS_FIELD_NUMBER: _builtins.int
     snapshot_time_ms: _builtins.int
     """Exchange time of the open-orders read that closed it, ms."""
     account_since_ms: _builtins.int
     """Network Simulated: exchange time before which the exchange knows nothing of the account, ms; 0 elsewhere. Whatever
     is known from before it belongs to an exchange that is gone.
     """
+    fills_since_ms: _builtins.int
+    """Exchange time from which fills were read, ms."""
+    fills: _builtins.int
+    """Fills that were read and sent again."""
+    open_orders: _builtins.int
+    """Open orders that were read and sent again."""
+    account_time_ms: _builtins.int
+    """Exchange time of the account state that was read, ms."""
     def __init__(
         self,
         *,
         snapshot_time_ms: _builtins.int = ...,
         account_since_ms: _builtins.int = ...,
+        fills_since_ms: _builtins.int = ...,
+        fills: _builtins.int = ...,
+        open_orders: _builtins.int = ...,
+        account_time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_since_ms", b"account_since_ms", "snapshot_time_ms", b"snapshot_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_since_ms", b"account_since_ms", "account_time_ms", b"account_time_ms", "fills", b"fills", "fills_since_ms", b"fills_since_ms", "open_orders", b"open_orders", "snapshot_time_ms", b"snapshot_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -970,7 +1056,9 @@ Global___LedgerDelta: _TypeAlias = LedgerDelta  # noqa: Y015
 
 @_typing.final
 class ExecuteRequest(_message.Message):
-    """A plan for one market: at most one cancelByCloid, one batchModify and one order action, sent in that order."""
+    """A plan for one market: cancels, modifies and orders, sent in that order. Plans of several markets that come together
+    share actions.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1433,8 +1521,8 @@ class NotSent(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Short stable word: fenced, disarmed, permission_expired, budget, clock, unknown_market, invalid, not_connected,
-    stopping.
+    """Short stable word: fenced, disarmed, permission_expired, budget, clock, unknown_market, invalid, price_band,
+    notional, not_connected, stopping.
     """
     def __init__(
         self,
@@ -1492,6 +1580,88 @@ class BurnNonceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BurnNonceResponse: _TypeAlias = BurnNonceResponse  # noqa: Y015
+
+@_typing.final
+class ResolveRequest(_message.Message):
+    """Which placement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOID_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AFTER_MS_FIELD_NUMBER: _builtins.int
+    cloid: _builtins.str
+    """Client order id."""
+    nonce: _builtins.int
+    """Nonce of the action that carried it."""
+    expires_after_ms: _builtins.int
+    """expiresAfter of that action, ms; 0 for none."""
+    def __init__(
+        self,
+        *,
+        cloid: _builtins.str = ...,
+        nonce: _builtins.int = ...,
+        expires_after_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cloid", b"cloid", "expires_after_ms", b"expires_after_ms", "nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveRequest: _TypeAlias = ResolveRequest  # noqa: Y015
+
+@_typing.final
+class ResolveResponse(_message.Message):
+    """What Resolve found, and by what."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    UPDATE_FIELD_NUMBER: _builtins.int
+    MARKET_FIELD_NUMBER: _builtins.int
+    BURN_FIELD_NUMBER: _builtins.int
+    STATUS_AS_OF_MS_FIELD_NUMBER: _builtins.int
+    OPEN_ORDERS_AS_OF_MS_FIELD_NUMBER: _builtins.int
+    FILLS_AS_OF_MS_FIELD_NUMBER: _builtins.int
+    resolution: Global___Resolution.ValueType
+    """The verdict."""
+    proof: _builtins.str
+    """Short stable word for what decided it: status, open_order, fill, nonce_burned, nonce_used, expired, nothing."""
+    market: _builtins.str
+    """Market of the order, when known."""
+    burn: Global___BurnResult.ValueType
+    """What the exchange said to the noop; unspecified when none was needed."""
+    status_as_of_ms: _builtins.int
+    """Lower bound of the exchange time of the last status answer, ms; 0 when there was none."""
+    open_orders_as_of_ms: _builtins.int
+    """Lower bound of the exchange time of the open orders read, ms; 0 when they were not read."""
+    fills_as_of_ms: _builtins.int
+    """Lower bound of the exchange time up to which fills were read, ms; 0 when they were not read."""
+    @_builtins.property
+    def update(self) -> Global___OrderUpdate:
+        """The order as the exchange knows it; set when it landed and its status was found."""
+
+    def __init__(
+        self,
+        *,
+        resolution: Global___Resolution.ValueType = ...,
+        proof: _builtins.str = ...,
+        update: Global___OrderUpdate | None = ...,
+        market: _builtins.str = ...,
+        burn: Global___BurnResult.ValueType = ...,
+        status_as_of_ms: _builtins.int = ...,
+        open_orders_as_of_ms: _builtins.int = ...,
+        fills_as_of_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update", b"update"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["burn", b"burn", "fills_as_of_ms", b"fills_as_of_ms", "market", b"market", "open_orders_as_of_ms", b"open_orders_as_of_ms", "proof", b"proof", "resolution", b"resolution", "status_as_of_ms", b"status_as_of_ms", "update", b"update"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveResponse: _TypeAlias = ResolveResponse  # noqa: Y015
 
 @_typing.final
 class DisarmRequest(_message.Message):
@@ -1627,6 +1797,14 @@ class Instrument(_message.Message):
     SZ_DECIMALS_FIELD_NUMBER: _builtins.int
     MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
     MIN_NOTIONAL_E8_FIELD_NUMBER: _builtins.int
+    LOT_E8_FIELD_NUMBER: _builtins.int
+    FINEST_TICK_E8_FIELD_NUMBER: _builtins.int
+    TICK_E8_FIELD_NUMBER: _builtins.int
+    DEX_FIELD_NUMBER: _builtins.int
+    COLLATERAL_TOKEN_FIELD_NUMBER: _builtins.int
+    MARGIN_TIERS_FIELD_NUMBER: _builtins.int
+    ONLY_ISOLATED_FIELD_NUMBER: _builtins.int
+    DELISTED_FIELD_NUMBER: _builtins.int
     market: _builtins.str
     """Symbol."""
     asset_id: _builtins.int
@@ -1637,6 +1815,24 @@ class Instrument(_message.Message):
     """Largest leverage of the first tier."""
     min_notional_e8: _builtins.int
     """Smallest order value, 1e-8 quote units."""
+    lot_e8: _builtins.int
+    """Smallest size step, 1e-8 base units."""
+    finest_tick_e8: _builtins.int
+    """Price step that no price of this market goes below, 1e-8 quote units."""
+    tick_e8: _builtins.int
+    """Price step at the price seen last, 1e-8 quote units; 0 before any."""
+    dex: _builtins.str
+    """Dex of the market; empty for the main one."""
+    collateral_token: _builtins.int
+    """Token in which the dex keeps its margin; 0 for USDC."""
+    only_isolated: _builtins.bool
+    """Only isolated margin."""
+    delisted: _builtins.bool
+    """The exchange no longer trades it."""
+    @_builtins.property
+    def margin_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginTier]:
+        """Largest leverage by position value, lowest tier first."""
+
     def __init__(
         self,
         *,
@@ -1645,14 +1841,48 @@ class Instrument(_message.Message):
         sz_decimals: _builtins.int = ...,
         max_leverage: _builtins.int = ...,
         min_notional_e8: _builtins.int = ...,
+        lot_e8: _builtins.int = ...,
+        finest_tick_e8: _builtins.int = ...,
+        tick_e8: _builtins.int = ...,
+        dex: _builtins.str = ...,
+        collateral_token: _builtins.int = ...,
+        margin_tiers: _abc.Iterable[Global___MarginTier] | None = ...,
+        only_isolated: _builtins.bool = ...,
+        delisted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "market", b"market", "max_leverage", b"max_leverage", "min_notional_e8", b"min_notional_e8", "sz_decimals", b"sz_decimals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "collateral_token", b"collateral_token", "delisted", b"delisted", "dex", b"dex", "finest_tick_e8", b"finest_tick_e8", "lot_e8", b"lot_e8", "margin_tiers", b"margin_tiers", "market", b"market", "max_leverage", b"max_leverage", "min_notional_e8", b"min_notional_e8", "only_isolated", b"only_isolated", "sz_decimals", b"sz_decimals", "tick_e8", b"tick_e8"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
+
+@_typing.final
+class MarginTier(_message.Message):
+    """Leverage allowed from a position value on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOWER_BOUND_E8_FIELD_NUMBER: _builtins.int
+    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    lower_bound_e8: _builtins.int
+    """Position value at which the tier begins, 1e-8 quote units."""
+    max_leverage: _builtins.int
+    """Largest leverage."""
+    def __init__(
+        self,
+        *,
+        lower_bound_e8: _builtins.int = ...,
+        max_leverage: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lower_bound_e8", b"lower_bound_e8", "max_leverage", b"max_leverage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarginTier: _TypeAlias = MarginTier  # noqa: Y015
 
 @_typing.final
 class GetOrderStatusRequest(_message.Message):
@@ -1921,6 +2151,8 @@ class GetStatusResponse(_message.Message):
     SIGNER_VALID_UNTIL_MS_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_USED_PPM_FIELD_NUMBER: _builtins.int
     SIGNER_CONFIRMED_FIELD_NUMBER: _builtins.int
+    ACTIONS_LEFT_FIELD_NUMBER: _builtins.int
+    ACTIONS_LEFT_MILLIHOURS_FIELD_NUMBER: _builtins.int
     ready: _builtins.bool
     """Placements are possible."""
     reason: _builtins.str
@@ -1955,6 +2187,10 @@ class GetStatusResponse(_message.Message):
     """Share of the request budgets in use, parts per million."""
     signer_confirmed: _builtins.bool
     """The exchange has said since the start that the signer may trade for the account."""
+    actions_left: _builtins.int
+    """Order items that may be sent before the address budget slows the account down."""
+    actions_left_millihours: _builtins.int
+    """How long they last at the rate of the last hour, thousandths of an hour; 0 when nothing was sent or nothing is left."""
     @_builtins.property
     def tick_to_order(self) -> Global___Quantiles:
         """Book frame in to signed orders handed to the socket."""
@@ -1990,10 +2226,12 @@ class GetStatusResponse(_message.Message):
         signer_valid_until_ms: _builtins.int = ...,
         rate_limit_used_ppm: _builtins.int = ...,
         signer_confirmed: _builtins.bool = ...,
+        actions_left: _builtins.int = ...,
+        actions_left_millihours: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round_trip", b"round_trip", "sign", b"sign", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_confirmed", b"signer_confirmed", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "actions_left", b"actions_left", "actions_left_millihours", b"actions_left_millihours", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_confirmed", b"signer_confirmed", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -197,6 +197,11 @@ class ExecutionServiceStub:
                 request_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceRequest.SerializeToString,
                 response_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceResponse.FromString,
                 _registered_method=True)
+        self.Resolve = channel.unary_unary(
+                '/perpmaker.proto.gateway.v1.ExecutionService/Resolve',
+                request_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveRequest.SerializeToString,
+                response_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveResponse.FromString,
+                _registered_method=True)
         self.Disarm = channel.unary_unary(
                 '/perpmaker.proto.gateway.v1.ExecutionService/Disarm',
                 request_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.DisarmRequest.SerializeToString,
@@ -222,6 +227,13 @@ class ExecutionServiceServicer:
 
     def BurnNonce(self, request, context):
         """Tries to burn a nonce with a noop, so that the action first signed with it can never land.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resolve(self, request, context):
+        """Finds out what became of a placement: asks, burns its nonce, and waits out the lag of the exchange's order index.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,6 +265,11 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.BurnNonce,
                     request_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceRequest.FromString,
                     response_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceResponse.SerializeToString,
+            ),
+            'Resolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resolve,
+                    request_deserializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveRequest.FromString,
+                    response_serializer=perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveResponse.SerializeToString,
             ),
             'Disarm': grpc.unary_unary_rpc_method_handler(
                     servicer.Disarm,
@@ -320,6 +337,33 @@ class ExecutionService:
             '/perpmaker.proto.gateway.v1.ExecutionService/BurnNonce',
             perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceRequest.SerializeToString,
             perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.BurnNonceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/perpmaker.proto.gateway.v1.ExecutionService/Resolve',
+            perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveRequest.SerializeToString,
+            perpmaker_dot_proto_dot_gateway_dot_v1_dot_gateway__pb2.ResolveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,8 @@ class ExecutionServiceStub:
     """Signs and sends plans; answers one message per action and a final one per plan."""
     BurnNonce: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.BurnNonceRequest, _gateway_pb2.BurnNonceResponse]
     """Tries to burn a nonce with a noop, so that the action first signed with it can never land."""
+    Resolve: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ResolveRequest, _gateway_pb2.ResolveResponse]
+    """Finds out what became of a placement: asks, burns its nonce, and waits out the lag of the exchange's order index."""
     Disarm: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DisarmRequest, _gateway_pb2.DisarmResponse]
     """Refuses every placement of a market (or of all) until armed again; cancels always go."""
     Arm: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ArmRequest, _gateway_pb2.ArmResponse]
@@ -113,6 +115,8 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     """Signs and sends plans; answers one message per action and a final one per plan."""
     BurnNonce: _aio.UnaryUnaryMultiCallable[_gateway_pb2.BurnNonceRequest, _gateway_pb2.BurnNonceResponse]  # type: ignore[assignment]
     """Tries to burn a nonce with a noop, so that the action first signed with it can never land."""
+    Resolve: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ResolveRequest, _gateway_pb2.ResolveResponse]  # type: ignore[assignment]
+    """Finds out what became of a placement: asks, burns its nonce, and waits out the lag of the exchange's order index."""
     Disarm: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DisarmRequest, _gateway_pb2.DisarmResponse]  # type: ignore[assignment]
     """Refuses every placement of a market (or of all) until armed again; cancels always go."""
     Arm: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ArmRequest, _gateway_pb2.ArmResponse]  # type: ignore[assignment]
@@ -136,6 +140,14 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.BurnNonceResponse, _abc.Awaitable[_gateway_pb2.BurnNonceResponse]]:
         """Tries to burn a nonce with a noop, so that the action first signed with it can never land."""
+
+    @_abc_1.abstractmethod
+    def Resolve(
+        self,
+        request: _gateway_pb2.ResolveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ResolveResponse, _abc.Awaitable[_gateway_pb2.ResolveResponse]]:
+        """Finds out what became of a placement: asks, burns its nonce, and waits out the lag of the exchange's order index."""
 
     @_abc_1.abstractmethod
     def Disarm(
