@@ -141,12 +141,15 @@ def _outcome(name: str, status: ItemStatus | str) -> pb.Outcome:
     if status == "success":
         return pb.Outcome(cloid=name, cancelled=pb.Cancelled())
     if isinstance(status, ItemStatus) and _says_one_thing(status):
-        if status.error is not None:
-            return rejected(name, status.error)
-        if status.resting is not None:
-            return pb.Outcome(cloid=name, resting=pb.Resting(oid=status.resting.oid))
-        if status.filled is not None:
-            return _filled(name, status.filled)
+        try:
+            if status.error is not None:
+                return rejected(name, status.error)
+            if status.resting is not None:
+                return pb.Outcome(cloid=name, resting=pb.Resting(oid=status.resting.oid))
+            if status.filled is not None:
+                return pb.Outcome(cloid=name, filled=_filled(status.filled))
+        except ValueError as error:  # no decimal, or beyond what the contract's integers hold
+            COMPLAINTS.unreadable("rest", repr(status).encode(errors="replace"), error)
     return pb.Outcome(cloid=name, unknown=pb.Unknown(reason="malformed_response"))
 
 
@@ -154,11 +157,5 @@ def _says_one_thing(status: ItemStatus) -> bool:
     return [status.resting, status.filled, status.error].count(None) == 2
 
 
-def _filled(name: str, filled: FilledStatus) -> pb.Outcome:
-    try:
-        result = pb.Filled(
-            oid=filled.oid, total_sz_e8=parse_e8(filled.total_sz), avg_px_e8=parse_rounded_e8(filled.avg_px)
-        )
-    except ValueError:
-        return pb.Outcome(cloid=name, unknown=pb.Unknown(reason="malformed_response"))
-    return pb.Outcome(cloid=name, filled=result)
+def _filled(filled: FilledStatus) -> pb.Filled:
+    return pb.Filled(oid=filled.oid, total_sz_e8=parse_e8(filled.total_sz), avg_px_e8=parse_rounded_e8(filled.avg_px))
