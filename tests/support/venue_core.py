@@ -18,7 +18,7 @@ from perpmaker.venue.engine.actions import (
 from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.engine.invariants import violations
 from perpmaker.venue.engine.markets import list_markets
-from perpmaker.venue.engine.orders import NewOrder, Tif
+from perpmaker.venue.engine.orders import Grouping, NewOrder, Tif, Trigger
 from perpmaker.venue.engine.state import Rules
 from perpmaker.venue.units import E8, parse_e8
 
@@ -39,6 +39,23 @@ def limit(
 ) -> NewOrder:
     """An order in decimals. Asset 0 is SOL in these tests: start price 180, tick 0.01, lot 0.01."""
     return NewOrder(asset, buy, parse_e8(px), parse_e8(sz), tif, reduce_only, cloid)
+
+
+def trigger(
+    at: str,
+    px: str | None = None,
+    sz: str = "1",
+    *,
+    buy: bool = False,
+    take_profit: bool = False,
+    market: bool = True,
+    reduce_only: bool = True,
+    cloid: str | None = None,
+    asset: int = 0,
+) -> NewOrder:
+    """A stop (or take-profit) order fired when the mark reaches `at`; its limit is `at` unless given."""
+    terms = Trigger(parse_e8(at), market, take_profit)
+    return NewOrder(asset, buy, parse_e8(px or at), parse_e8(sz), Tif.GTC, reduce_only, cloid, trigger=terms)
 
 
 @dataclass
@@ -75,6 +92,15 @@ class Bench:
     def place(self, who: str, *orders: NewOrder) -> Any:
         """Place and return the status of the only order, or of all of them."""
         return statuses(self.run(who, PlaceOrders(orders)), single=len(orders) == 1)
+
+    def place_group(self, who: str, grouping: Grouping, *orders: NewOrder) -> Any:
+        """Place orders that belong together and return the status of each, or the refusal."""
+        return statuses(self.run(who, PlaceOrders(orders, grouping)), single=False)
+
+    def move_mark(self, px: str, asset: int = 0) -> Block:
+        """Pin mark and oracle and build the block that notices."""
+        self.venue.state.marks[asset].pin(parse_e8(px))
+        return self.step()
 
     def cancel(self, who: str, target: int | str, asset: int = 0) -> Any:
         return statuses(self.run(who, CancelOrders(((asset, target),))), single=True)
