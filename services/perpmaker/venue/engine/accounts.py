@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import Literal
 
 from perpmaker.venue.engine.account_actions import Abstraction
 from perpmaker.venue.engine.orders import Order
@@ -27,10 +28,21 @@ class Position:
     funding_all_time_e8: int = 0
     funding_since_open_e8: int = 0
     funding_since_change_e8: int = 0
+    isolated_raw_e8: int = 0
+    """Cash of an isolated position, the cost of the position taken out; zero for a cross one."""
 
     @property
     def entry_px_e8(self) -> int:
         return self.cost_quote_e8 * E8 // self.szi_e8 if self.szi_e8 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """Whose liquidation made a fill, at which mark, and how: in the book, or taken over by the liquidator."""
+
+    address: str
+    mark_px_e8: int
+    method: Literal["market", "backstop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,9 @@ class Fill:
     crossed: bool
     tid: int
     tx_hash: str
+    builder_fee_e8: int = 0
+    """Part of `fee_e8`."""
+    liquidation: Liquidation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +124,14 @@ class Account:
         "cash_e8",
         "cloids",
         "exposures",
+        "fee_day",
+        "fee_rates_e6",
         "fills",
+        "full_liquidation_until_ms",
         "funding",
+        "has_referral_discount",
         "is_house",
+        "isolated",
         "ledger",
         "leverage",
         "master",
@@ -124,7 +144,9 @@ class Account:
         "requests_over_ms",
         "requests_reserved",
         "spot_e8",
+        "staked_tokens",
         "sub_accounts",
+        "volume_by_day",
         "volume_e8",
     )
 
@@ -135,6 +157,16 @@ class Account:
         self.positions: dict[int, Position] = {}
         self.exposures: dict[int, Exposure] = {}
         self.leverage: dict[int, int] = {}
+        self.isolated: set[int] = set()
+        """Markets whose margin mode is isolated. Nobody iterates it."""
+        self.volume_by_day: dict[int, tuple[int, int]] = {}
+        """Quote traded per day since the epoch: as taker, as maker."""
+        self.fee_day = -1
+        self.fee_rates_e6 = (0, 0)
+        self.staked_tokens = 0
+        self.has_referral_discount = False
+        self.full_liquidation_until_ms: dict[int, int] = {}
+        """Per dex: until when liquidation orders close everything at once."""
         self.open_orders: dict[int, Order] = {}
         self.records: OrderedDict[int, Order] = OrderedDict()
         self.cloids: dict[str, int] = {}
@@ -214,10 +246,16 @@ class Account:
         else:
             exposure.sell_quote_e8 += value
 
-    def trade(self, asset: int, dex: int, *, is_buy: bool, sz_e8: int, quote_e8: int, fee_e8: int) -> int:
-        """Book one execution: money, position, volume. Returns realised P&L before fees."""
+    def set_isolated(self, asset: int, isolated: bool) -> None:
+        """Choose the margin mode of a market in which there is no position."""
+        if isolated:
+            self.isolated.add(asset)
+        else:
+            self.isolated.discard(asset)
+
+    def trade(self, asset: int, *, is_buy: bool, sz_e8: int, quote_e8: int) -> int:
+        """Book one execution: position and volume, not money. Returns realised P&L before fees."""
         signed_sz, signed_quote = (sz_e8, quote_e8) if is_buy else (-sz_e8, -quote_e8)
-        self.credit(dex, -signed_quote - fee_e8)
         self.volume_e8 += quote_e8
         position = self.position(asset)
         before, after = position.szi_e8, position.szi_e8 + signed_sz

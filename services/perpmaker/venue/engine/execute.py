@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, assert_never
 
-from perpmaker.venue.engine import margin, texts
+from perpmaker.venue.engine import leverage, texts
 from perpmaker.venue.engine.account_actions import AccountAction
 from perpmaker.venue.engine.account_execute import execute_for_account
 from perpmaker.venue.engine.accounts import Account
@@ -193,14 +193,5 @@ def _update_leverage(state: State, account: Account, action: UpdateLeverage) -> 
     if text := unknown_asset(state, (action.asset,)):
         return Err(text)
     market = state.market(action.asset)
-    if not action.is_cross:
-        return Err("Isolated margin is not available on this venue.")
-    long, short = margin.exposure_e8(state, account, market.asset)
-    if not 1 <= action.leverage <= market.tier_max_leverage(max(long, short, 0)):
-        return Err("Invalid leverage value.")
-    before = margin.leverage_of(account, market)
-    account.leverage[market.asset] = action.leverage
-    if action.leverage < before and margin.equity_e8(state, account) < margin.reserved_e8(state, account):
-        account.leverage[market.asset] = before
-        return Err("Insufficient margin to change leverage.")
-    return DEFAULT
+    refusal = leverage.update_leverage(state, account, market, action.leverage, is_cross=action.is_cross)
+    return DEFAULT if refusal is None else Err(refusal)

@@ -7,6 +7,7 @@ that money is neither made nor lost.
 from __future__ import annotations
 
 from perpmaker.venue.engine.accounts import FundingPayment
+from perpmaker.venue.engine.margin import is_isolated
 from perpmaker.venue.engine.state import FundingRate, State
 from perpmaker.venue.units import E8, scaled, truncate_e6
 
@@ -24,7 +25,10 @@ def settle_funding(state: State) -> None:
                 continue
             value = scaled(position.szi_e8, marks.oracle_px_e8, E8)
             paid = truncate_e6(scaled(value, rate, 10**10))
-            account.credit(market.dex.index, -paid)
+            if is_isolated(account, market):
+                position.isolated_raw_e8 -= paid
+            else:
+                account.credit(market.dex.index, -paid)
             state.pools[market.dex.token.index].funding_residue_e8 += paid
             position.funding_all_time_e8 += paid
             position.funding_since_open_e8 += paid

@@ -22,9 +22,9 @@ def violations(state: State) -> list[str]:
             found.append(f"book of {market.coin} is crossed at {bid} and {ask}")
     for token, pool in state.pools.items():
         dexes = [dex.index for dex in state.dexes if dex.token.index == token]
-        cash = sum(a.cash_e8.get(dex, 0) for a in state.accounts.values() for dex in dexes)
+        cash = sum(_cash_e8(state, account, dexes) for account in state.accounts.values())
         cash += sum(a.spot_e8.get(token, 0) for a in state.accounts.values())
-        money = cash + pool.fees_e8 + pool.funding_residue_e8
+        money = cash + pool.fees_e8 + pool.funding_residue_e8 + sum(pool.builder_fees_e8.values())
         if money != pool.deposits_e8:
             found.append(f"cash, fees and funding of token {token} come to {money}, deposits were {pool.deposits_e8}")
     resting = {
@@ -38,6 +38,12 @@ def violations(state: State) -> list[str]:
     found += [f"reserved margin of {a.address} is off" for a in state.accounts.values() if not _reserves_add_up(a)]
     found += [f"level total wrong in {m.coin}" for m in state.markets if not _levels_add_up(state, m.asset)]
     return found
+
+
+def _cash_e8(state: State, account: Account, dexes: list[int]) -> int:
+    """Cross balances and the cash inside isolated positions."""
+    inside = sum(p.isolated_raw_e8 for a, p in account.positions.items() if state.market(a).dex.index in dexes)
+    return inside + sum(account.cash_e8.get(dex, 0) for dex in dexes)
 
 
 def _reserves_add_up(account: Account) -> bool:
@@ -70,7 +76,7 @@ def state_hash(state: State) -> str:
         digest.update(repr((marks.oracle_px_e8, marks.mark_px_e8, marks.last_px_e8)).encode())
     for address in sorted(state.accounts):
         account = state.accounts[address]
-        sizes = sorted((asset, p.szi_e8, p.cost_quote_e8) for asset, p in account.positions.items())
+        sizes = sorted((asset, p.szi_e8, p.cost_quote_e8, p.isolated_raw_e8) for asset, p in account.positions.items())
         orders = [(o.oid, o.px_e8, o.sz_e8, o.status) for o in account.records.values()]
         cash = sorted(account.cash_e8.items()), sorted(account.spot_e8.items())
         requests = account.requests, account.requests_reserved

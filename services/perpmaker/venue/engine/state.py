@@ -9,7 +9,7 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 
-from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry
+from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry, Liquidation
 from perpmaker.venue.engine.book import Book
 from perpmaker.venue.engine.gates import Gates
 from perpmaker.venue.engine.limits.rules import LimitRules
@@ -101,6 +101,8 @@ class Pool:
     deposits_e8: int = 0
     fees_e8: int = 0
     funding_residue_e8: int = 0
+    builder_fees_e8: dict[str, int] = field(default_factory=dict)
+    """Earned by builders and not claimed."""
 
 
 class State:
@@ -132,6 +134,8 @@ class State:
         """Positions that changed while orders protecting the whole of them may wait."""
         self.next_oid = _FIRST_OID
         self.pools = {dex.token.index: Pool() for dex in self.dexes}
+        self.liquidation: Liquidation | None = None
+        """Set while the exchange closes a position: fills made meanwhile say so."""
         self.tx_hash = ZERO_HASH
         self.tx_count = 0
         self.events = Events()
@@ -140,6 +144,11 @@ class State:
     def pool(self) -> Pool:
         """What the exchange holds in the main dex's collateral."""
         return self.pools[0]
+
+    def pay_builder(self, address: str, dex: Dex, quote_e8: int) -> None:
+        """Set aside what the builder of a client earned."""
+        earned = self.pools[dex.token.index].builder_fees_e8
+        earned[address] = earned.get(address, 0) + quote_e8
 
     def market(self, asset: int) -> Market:
         """The market an action's integer names. Raises `KeyError`; see `is_listed`."""

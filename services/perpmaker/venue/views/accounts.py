@@ -69,7 +69,7 @@ def _position(state: State, account: Account, market: Market, position: Position
     leverage = margin.leverage_of(account, market)
     pnl = signed - position.cost_quote_e8
     entry_margin = abs(position.cost_quote_e8) // leverage
-    liquidation = _liquidation_px(state, account, market, position)
+    liquidation = margin.liquidation_px_e8(state, account, market)
     return {
         "coin": market.coin,
         "szi": shown_e8(position.szi_e8),
@@ -87,19 +87,6 @@ def _position(state: State, account: Account, market: Market, position: Position
             "sinceChange": shown_e8(position.funding_since_change_e8),
         },
     }
-
-
-def _liquidation_px(state: State, account: Account, market: Market, position: Position) -> int | None:
-    """Mark at which equity would meet maintenance margin: `px - side * free / size / (1 - side * l)`."""
-    free = margin.equity_e8(state, account) - margin.maintenance_margin_e8(state, account)
-    mark, size = state.mark_px_e8(market.asset), abs(position.szi_e8)
-    leverage = 2 * market.tier_max_leverage(mark * size // E8)
-    distance = free * E8 // size
-    if position.szi_e8 > 0:
-        px = mark - distance * leverage // (leverage - 1)
-    else:
-        px = mark + distance * leverage // (leverage + 1)
-    return px if px > 0 else None
 
 
 def active_asset_data(state: State, account: Account, market: Market) -> dict[str, Any]:
