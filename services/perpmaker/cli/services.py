@@ -86,6 +86,16 @@ def venue(
     book_ms: Annotated[
         int, typer.Option(min=1, help="Time between two l2Book messages of an ordinary subscription, milliseconds.")
     ] = _VENUE.book_ms,
+    latencies: Annotated[
+        str,
+        typer.Option(metavar="CHANNEL=MS-MS,...", help="How long messages take; ack is the answer to an action."),
+    ] = _VENUE.latencies,
+    answers: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=VALUE,...", help="Choices where observers of the exchange differ; 0 or 1 for flags."
+        ),
+    ] = _VENUE.answers,
 ) -> None:
     """Run a simulated exchange on this machine, alone."""
     from perpmaker.venue.app import main
@@ -104,6 +114,8 @@ def venue(
             schedule_cancel_volume_usd=schedule_cancel_volume,
             funding_interval_ms=funding_interval_ms,
             book_ms=book_ms,
+            latencies=latencies,
+            answers=answers,
         )
     )
 

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 
 import uvloop
 
+from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.options import VenueOptions
+from perpmaker.venue.shell.latency import parse_latencies
 from perpmaker.venue.shell.server import PortInUseError, running_venue
 
 __all__ = ["VenueOptions", "main"]
@@ -26,6 +28,14 @@ def main(options: VenueOptions) -> None:
         list_markets(options.markets)
     except ValueError as error:
         _fail(f"--markets: {error}")
+    try:
+        parse_latencies(options.latencies)
+    except ValueError as error:
+        _fail(f"--latencies: {error}")
+    try:
+        answer_rules(options.answers)
+    except ValueError as error:
+        _fail(f"--answers: {error}")
     try:
         uvloop.run(_serve(options))
     except PortInUseError as error:

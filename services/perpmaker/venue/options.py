@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from perpmaker.venue.shell.latency import DEFAULT_LATENCIES
+
 
 @dataclass(frozen=True, slots=True)
 class VenueOptions:
@@ -26,3 +28,7 @@ class VenueOptions:
     schedule_cancel_volume_usd: int = 0
     funding_interval_ms: int = 3_600_000
     book_ms: int = 5_000
+    latencies: str = DEFAULT_LATENCIES
+    """How long messages take, `CHANNEL=LEAST-MOST,...` in milliseconds; `ack` is the answer to an action."""
+    answers: str = ""
+    """Switches of `AnswerRules` that differ from their defaults, `NAME=VALUE,...`."""

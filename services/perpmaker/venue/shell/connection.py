@@ -17,6 +17,7 @@ from perpmaker.venue.wire.subscriptions import Subscription
 _MOST_WAITING = 20_000
 _IDLE_S = 60.0
 ABNORMAL = 1006
+_TIMER_STEP_S = 1e-6
 
 
 class Connection:
@@ -31,6 +32,7 @@ class Connection:
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._last_sent_s = time.monotonic()
+        self._due_s: dict[str, float] = {}
 
     def listens_for(self, address: str) -> bool:
         users = {getattr(stream, "user", None) for stream in self.subscriptions}
@@ -40,11 +42,19 @@ class Connection:
     def is_idle(self) -> bool:
         return time.monotonic() - self._last_sent_s > _IDLE_S
 
-    def send(self, frame: bytes, delay_ms: int = 0) -> None:
-        """Queue a text frame, optionally to be queued later."""
-        if delay_ms:
-            self._loop.call_later(delay_ms / 1000, self._outbox.put_nowait, frame)
-        elif self._outbox.qsize() >= _MOST_WAITING:
+    def send(self, frame: bytes, delay_ms: int = 0, lane: str = "") -> None:
+        """Queue a text frame, optionally later. Frames of one lane never overtake each other."""
+        now_s = self._loop.time()
+        after_s = self._due_s.get(lane, 0.0)
+        if delay_ms or after_s > now_s:
+            # Timers of equal times may fire in any order, so every frame of a lane gets a time of its own.
+            due_s = self._due_s[lane] = max(now_s + delay_ms / 1000, after_s + _TIMER_STEP_S)
+            self._loop.call_at(due_s, self._enqueue, frame)
+        else:
+            self._enqueue(frame)
+
+    def _enqueue(self, frame: bytes) -> None:
+        if self._outbox.qsize() >= _MOST_WAITING:
             self.abort()
         else:
             self._outbox.put_nowait(frame)

@@ -6,7 +6,7 @@ REST and WebSocket posts share this, so both see the same checks, the same fault
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
 
@@ -16,6 +16,7 @@ from perpmaker.venue.admission import SignedAction
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.shell.faults import Faults
+from perpmaker.venue.shell.latency import Latencies
 from perpmaker.venue.views.info import answer_info
 from perpmaker.venue.wire.decode import decode_envelope, to_engine
 from perpmaker.venue.wire.info_requests import decode_info
@@ -33,6 +34,7 @@ class Desk:
     venue: Venue
     faults: Faults
     home_source: str
+    latencies: Latencies = field(default_factory=Latencies)
 
     def info(self, body: bytes | msgspec.Raw) -> tuple[str, Any]:
         """Answer an info request: its type and the JSON value. Raises `UnreadableError`."""
@@ -66,9 +68,13 @@ class Desk:
         answer = await committed
         if self.faults.loses_answer(concerned | self._concerned(signers)):
             raise LostError
-        if delay_ms := self.faults.delays_ms.get("ack"):
+        if delay_ms := self.delay_ms("ack"):
             await asyncio.sleep(delay_ms / 1000)
         return _shown(answer)
+
+    def delay_ms(self, channel: str) -> int:
+        """How long the next message of a channel takes: its ordinary latency and what was ordered on top."""
+        return self.latencies.draw_ms(channel) + self.faults.delays_ms.get(channel, 0)
 
     def _concerned(self, signers: tuple[str, ...]) -> set[str]:
         admission = self.venue.admission

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.state import Rules
@@ -22,6 +23,7 @@ from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.control import Control, control_app
 from perpmaker.venue.shell.desk import Desk
 from perpmaker.venue.shell.faults import Faults
+from perpmaker.venue.shell.latency import Latencies, parse_latencies
 from perpmaker.venue.shell.rest import exchange_app
 from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.units import E8
@@ -72,7 +74,8 @@ async def running_venue(
     venue = _build(options)
     venue.admission.on_funded = on_funded
     faults = Faults()
-    desk = Desk(venue, faults, SOURCES[options.network])
+    latencies = Latencies(options.seed, parse_latencies(options.latencies))
+    desk = Desk(venue, faults, SOURCES[options.network], latencies)
     sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
     venue.step(_now_ms())
     async with AsyncExitStack() as stack:
@@ -96,7 +99,14 @@ def _build(options: VenueOptions) -> Venue:
         schedule_cancel_volume_e8=options.schedule_cancel_volume_usd * E8,
     )
     participants = HouseParticipants(markets, options.seed) if options.flow else None
-    return build_venue(markets, rules, seed=options.seed, faucet_e8=options.faucet_usdc * E8, participants=participants)
+    return build_venue(
+        markets,
+        rules,
+        seed=options.seed,
+        faucet_e8=options.faucet_usdc * E8,
+        participants=participants,
+        answers=answer_rules(options.answers),
+    )
 
 
 def _now_ms() -> int:

@@ -82,9 +82,9 @@ class Sockets:
         """Tell every listener what the block did."""
         for stream, frame in self._streams.messages(block, self._listeners):
             encoded = _frame(frame.channel, frame.data)
-            delay_ms = self._desk.faults.delays_ms.get(frame.channel, 0)
+            delay_ms = self._desk.delay_ms(frame.channel)
             for connection in self._listeners[stream]:
-                connection.send(encoded, delay_ms)
+                connection.send(encoded, delay_ms, frame.channel)
 
     async def disconnect(self, address: str | None, code: int) -> int:
         """Cut the connections of one address, or all. Returns how many."""
@@ -155,8 +155,8 @@ class Sockets:
         connection.send(_frame("subscriptionResponse", echo))
         first: Frame | None = snapshot(self._desk.venue, stream)
         if first is not None:
-            delay_ms = self._desk.faults.delays_ms.get(first.channel, 0)
-            connection.send(_frame(first.channel, first.data), delay_ms)
+            encoded = _frame(first.channel, first.data)
+            connection.send(encoded, self._desk.delay_ms(first.channel), first.channel)
 
     def _unsubscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
         stream = self._wanted(connection, raw)
