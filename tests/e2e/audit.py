@@ -75,9 +75,17 @@ def rights_end_s(cluster: Cluster, namespace: str, name: str) -> float:
 def trespasses(asked: Iterable[Request]) -> list[Request]:
     """Of the operator's requests those that its rights did not cover, and those for Secrets, which it never reads.
 
-    Nobody may create in a namespace that is being deleted; that is no lack of a right.
+    Nobody may create in a namespace that is being deleted, and an API server that has just come up knows no roles yet:
+    what was granted at another time is no lack of a right.
     """
-    return [one for one in asked if one.resource.partition("/")[0] == "secrets" or one.is_forbidden]
+    seen = list(asked)
+    granted = {(one.namespace, *one.right) for one in seen if not one.is_forbidden}
+    return [
+        one
+        for one in seen
+        if one.resource.partition("/")[0] == "secrets"
+        or (one.is_forbidden and (one.namespace, *one.right) not in granted)
+    ]
 
 
 def by_verb(asked: Iterable[Request]) -> Counter[str]:

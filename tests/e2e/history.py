@@ -23,6 +23,8 @@ class Life:
     placed_ms: int
     ended_ms: int | None
     """None while it rests."""
+    status: str = "open"
+    """What the exchange says became of it."""
 
     @property
     def epoch(self) -> int:
@@ -42,6 +44,7 @@ def lives(records: Iterable[dict[str, Any]]) -> list[Life]:
                 cloid=decode(order["cloid"] or ""),
                 placed_ms=order["timestamp"],
                 ended_ms=None if rests else record["statusTimestamp"],
+                status=record["status"],
             )
         )
     return sorted(found, key=lambda life: life.oid)

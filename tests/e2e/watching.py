@@ -18,6 +18,8 @@ from tests.e2e.pod_venue import Resting
 from perpmaker.common.cloid import decode
 
 EVERY_S: Final = 0.05
+REPLACED_S: Final = 2.0
+"""A quoter that is replaced leaves its book empty for longer than this: its successor has to start first."""
 UNDISTURBED_S: Final = 8.0
 """Longest time in which a maker that nothing happened to may not be seen on both sides.
 
@@ -67,24 +69,16 @@ class Watched:
                 longest_s, last_s = max(longest_s, look.at_s - last_s), look.at_s
         return max(longest_s, looks[-1].at_s - last_s)
 
-    def longest_empty_s(self, maker: str) -> float:
-        """Longest time in which every look showed no order of the maker."""
+    def longest_empty_s(self, *makers: str) -> float:
+        """Longest time in which every look showed no order of any of the makers."""
         longest_s, began_s = 0.0, None
         for look in self.looks:
-            if not look.resting(maker.upper()).is_empty:
+            if not all(look.resting(maker.upper()).is_empty for maker in makers):
                 began_s = None
                 continue
             began_s = look.at_s if began_s is None else began_s
             longest_s = max(longest_s, look.at_s - began_s)
         return longest_s
-
-    def emptied_together(self, *makers: str) -> list[float]:
-        """When none of the makers had an order, in seconds since the watch began."""
-        return [
-            round(look.at_s - self.looks[0].at_s, 2)
-            for look in self.looks
-            if all(look.resting(maker.upper()).is_empty for maker in makers)
-        ]
 
     def sessions(self, maker: str) -> Iterator[set[int]]:
         """Sessions that had orders in the book at each look that showed any."""

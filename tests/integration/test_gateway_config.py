@@ -145,6 +145,22 @@ async def test_a_market_that_was_delisted_keeps_no_gateway_from_starting_with_th
         assert dict(refused.value.trailing_metadata() or ())[REFUSED_MARKETS_KEY] == "BTC"
 
 
+async def test_an_order_that_still_rests_in_a_delisted_market_is_cancelled(venue: TestVenue, tmp_path: Path) -> None:
+    px = str(int(float((await venue.client().info("allMids"))["BTC"])) - 1000)
+    async with running_gateway(venue, tmp_path) as gateway:
+        old, new = gateway.cloid(1), gateway.cloid(2)
+        placed = await gateway.execute(places=[gateway.order(old, px=px, sz="0.001")])
+        assert placed.outcome_of(old).HasField("resting")
+    await venue.control("delist", coin="BTC")
+    async with running_gateway(venue, tmp_path, markets=("BTC", "ETH"), feed_timeout_s=0.5) as gateway:
+        told = await gateway.execute(
+            cancels=[pb.CancelOrder(cloid=old)], places=[gateway.order(new, px=px, sz="0.001")]
+        )
+        assert told.outcome_of(old).HasField("cancelled")
+        assert told.outcome_of(new).not_sent.reason == "unknown_market"
+        assert not await venue.client().info("openOrders", user=gateway.wallet.account.address)
+
+
 async def limits(gateway: TestGateway, market: str) -> tuple[int, bool]:
     found = await gateway.service._reads.trade_limits(market)
     return found.leverage, found.cross

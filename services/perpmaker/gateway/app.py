@@ -251,7 +251,7 @@ class Gateway(Service):
         await preflight.check_signer(self._identity, self._part.expected_signer, self._rest)
         self._signer_confirmed = True
         await preflight.patiently(self._read_validity)
-        rules = await preflight.load_instruments(self._part.markets, self._reads)
+        rules, delisted = await preflight.load_instruments(self._part.markets, self._reads)
         self._desk.nonces = Nonces(self._clock, await self._highest_nonce())
         if self._desk.nonces.lead_ms() > MAX_LEAD_MS:
             raise StartError(
@@ -262,7 +262,7 @@ class Gateway(Service):
                 await preflight.set_leverage(leverage, rules[leverage.market], self._desk, self._rest, self._reads)
         await preflight.patiently(self._read_limits)
         # Last: until now every plan was refused for an unknown market.
-        self._markets.serve(tuple(rules), rules)
+        self._markets.serve(tuple(rules), rules | delisted)
         await self._market_stream.follow(rules)
         self._spawn_all()
 

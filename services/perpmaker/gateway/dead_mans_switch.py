@@ -138,8 +138,7 @@ class DeadMansSwitch:
 
     async def _schedule(self, action: ScheduleCancelAction) -> str | None:
         self._was_answered = False
-        if not self._rest.admit_action(1, is_cancel=False):
-            return "request budget exhausted"
+        self._rest.admit_action(1, protects=True)
         result = await self._rest.exchange(self._desk.sign(action).body, _TIMEOUT_S)
         if not isinstance(result, Answered):
             return "no answer from the exchange"

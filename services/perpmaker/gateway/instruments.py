@@ -12,13 +12,14 @@ from perpmaker.hyperliquid.rules import InstrumentRules
 class UnknownMarketError(Exception):
     """A configured market does not exist at the exchange, or can no longer be traded."""
 
-    def __init__(self, market: str, near: Sequence[str], *, is_delisted: bool = False) -> None:
+    def __init__(self, market: str, near: Sequence[str] = (), *, delisted: InstrumentRules | None = None) -> None:
         hint = f"; names like it: {', '.join(near)}" if near else ""
-        problem = "is delisted" if is_delisted else "does not exist at this exchange"
+        problem = "does not exist at this exchange" if delisted is None else "is delisted"
         super().__init__(f"market {market!r} {problem}{hint}")
         self.market = market
         self.near = tuple(near)
-        self.is_delisted = is_delisted
+        self.delisted = delisted
+        """Rules it had, for cancels of what may still rest there; None when it never existed."""
 
 
 def dex_of(market: str) -> str:
@@ -56,9 +57,10 @@ def resolve(
             near = difflib.get_close_matches(market.lower(), list(by_lower), n=5, cutoff=0.5)
             raise UnknownMarketError(market, [by_lower[name] for name in near])
         asset, asset_id = known[market]
-        if asset.is_delisted:
-            raise UnknownMarketError(market, (), is_delisted=True)
-        rules[market] = InstrumentRules(
+        found = InstrumentRules(
             market=market, asset_id=asset_id, sz_decimals=asset.sz_decimals, max_leverage=asset.max_leverage
         )
+        if asset.is_delisted:
+            raise UnknownMarketError(market, delisted=found)
+        rules[market] = found
     return rules

@@ -1,7 +1,7 @@
 """The markets this gateway serves now: everybody in it asks here, so that they change for all at once.
 
-A market that is let go takes no placements, but its orders may live on: its rules are kept for cancels, and its dex
-stays among those that are watched until the process ends.
+A market that is let go or delisted takes no placements, but its orders may live on: its rules are kept for cancels, and
+its dex stays among those that are watched until the process ends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class Markets:
         self._dexes = tuple(dict.fromkeys((*self._dexes, *dexes_of(names))))
 
     def serve(self, names: Sequence[str], rules: Mapping[str, InstrumentRules]) -> None:
-        """Serve these markets from now on and no others; `rules` holds at least those that were not served before."""
+        """Serve these markets from now on and no others.
+
+        `rules` holds at least those that were not served before; rules of further ones are kept for cancels.
+        """
         self.watch_dexes_of(names)
         self._rules |= rules
         self._names = tuple(names)

@@ -136,19 +136,23 @@ async def read_instruments(markets: Sequence[str], reads: AccountReads) -> dict[
     return resolve(markets, universes, places)
 
 
-async def load_instruments(markets: Sequence[str], reads: AccountReads) -> dict[str, InstrumentRules]:
-    """The same, waiting for the exchange. Raises StartError.
+async def load_instruments(
+    markets: Sequence[str], reads: AccountReads
+) -> tuple[dict[str, InstrumentRules], dict[str, InstrumentRules]]:
+    """The same, waiting for the exchange: of markets that can be traded, and of those that were delisted.
 
-    Markets that were delisted are left out: they were good once, and the account's other markets still are.
+    The latter were good once, and the account's other markets still are. Raises StartError.
     """
     left = list(markets)
+    delisted: dict[str, InstrumentRules] = {}
     while True:
         try:
-            return await patiently(lambda: read_instruments(left, reads))
+            return await patiently(lambda: read_instruments(left, reads)), delisted
         except UnknownMarketError as error:
-            if not error.is_delisted:
+            if error.delisted is None:
                 raise StartError(f"{error}; correct the market's symbol") from error
             _log.error("market.delisted", market=error.market, remedy="take it out of the configuration")
+            delisted[error.market] = error.delisted
             left.remove(error.market)
 
 

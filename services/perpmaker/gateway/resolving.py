@@ -45,7 +45,7 @@ class PlacementResolver:
             # Another key's noop would be accepted and prove nothing.
             return pb.BURN_RESULT_UNKNOWN
         # A burn proves that an order cannot land, so it may use what is reserved for taking orders away.
-        self._rest.admit_action(1, is_cancel=True)
+        self._rest.admit_action(1, protects=True)
         result = await self._rest.exchange(signed.body, _BURN_TIMEOUT_S)
         said = read_answer(result.payload) if isinstance(result, Answered) else None
         match said:

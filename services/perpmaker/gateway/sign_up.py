@@ -46,7 +46,7 @@ async def sign_up(identity: Identity, rest: Rest, clock: Clock) -> None:
         if identity.master is None:
             raise AssertionError("only a simulated account signs up")
         body = msgspec.json.encode(approval(identity.master, signer, clock.now_ms()))
-        rest.admit_action(1, is_cancel=False)
+        rest.admit_action(1, protects=False)
         result = await rest.exchange(body, _TIMEOUT_S)
         answer = read_answer(result.payload) if isinstance(result, Answered) else None
         if isinstance(answer, Refused):

@@ -28,6 +28,8 @@ from perpmaker.order_state.truth import HELD_DRAIN, Book
 from perpmaker.order_state.writer import Writer
 
 _LIST_WHILE_LIVE_S: Final = 1.0
+_LONGEST_LIST_S: Final = 8.0
+"""Distance of lists in a drain that lasts: at one a second they alone use up what an IP address may ask."""
 _LIST_WHEN_EMPTY_S: Final = 0.25
 _TICK_S: Final = 0.05
 
@@ -81,13 +83,16 @@ class Drains:
     async def _drain(self, book: Book) -> None:
         asked: set[str] = set()
         listed_s = float("-inf")
+        while_live_s = _LIST_WHILE_LIVE_S
         try:
             while True:
                 self._writer.changed.clear()
                 await self._cancel(book, asked)
-                pause_s = _LIST_WHILE_LIVE_S if book.live() else _LIST_WHEN_EMPTY_S
+                pause_s = while_live_s if book.live() else _LIST_WHEN_EMPTY_S
                 if self._clock.monotonic_s() - listed_s >= pause_s:
                     listed_s = self._clock.monotonic_s()
+                    if book.live():
+                        while_live_s = min(2 * while_live_s, _LONGEST_LIST_S)
                     if await self._is_empty(book):
                         _log.info("drain.verified", market=book.market)
                         return

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from tests.e2e import deeds
 from tests.e2e.api import Json, condition_of
+from tests.e2e.desk import Desk
 from tests.e2e.house import ACCOUNT, START_S, House, maker
 from tests.e2e.measure import Measure
 from tests.e2e.watching import UNDISTURBED_S, holds, watched
@@ -152,7 +153,7 @@ async def test_flatten_closes_the_position_before_the_maker_goes(house: House, m
 
 
 async def test_orphan_leaves_orders_and_position_for_whoever_comes_next(house: House) -> None:
-    await house.quoting("sol", "btc")
+    address = await house.quoting("sol", "btc")
     assert await deeds.hold_something(house, "sol")
     await house.patch("MarketMaker", "sol", deletionPolicy="Orphan")
     await house.ready("sol")
@@ -160,8 +161,12 @@ async def test_orphan_leaves_orders_and_position_for_whoever_comes_next(house: H
     await house.delete("MarketMaker", "sol")
     await house.api.until_gone("MarketMaker", "sol", house.namespace, within_s=60)
 
+    desk = Desk(house, "sol", address)
+    left = await desk.oids()
+    assert left
+
     async def left_alone() -> bool:
-        return not (await house.resting("sol")).is_empty
+        return all(life.status in {"open", "filled"} for life in await desk.history() if life.oid in left)
 
     # Longer than anybody waits for a quoter that stays away.
     await holds("orders of an orphaned maker", left_alone, ABANDONED_S)

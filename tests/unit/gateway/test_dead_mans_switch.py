@@ -10,7 +10,7 @@ from tests.support.waiting import until
 from perpmaker.api.parts import DeadMansSwitchPart
 from perpmaker.common.attendance import PATIENCE_S, Attendance
 from perpmaker.common.clock import ManualClock
-from perpmaker.gateway.budget import Budgets, BudgetSettings
+from perpmaker.gateway.budget import IP_WEIGHT_PER_MINUTE, Budgets, BudgetSettings
 from perpmaker.gateway.connections.rest import Rest
 from perpmaker.gateway.dead_mans_switch import FIRINGS_PER_DAY, DeadMansSwitch
 from perpmaker.gateway.exchange_clock import ExchangeClock
@@ -24,11 +24,13 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def _switch(
-    clock: ManualClock, url: str = "http://127.0.0.1:9", attendance: Attendance | None = None
+    clock: ManualClock,
+    url: str = "http://127.0.0.1:9",
+    attendance: Attendance | None = None,
+    budgets: Budgets | None = None,
 ) -> DeadMansSwitch:
     desk = SigningDesk(Signer(SigningKey(secrets.token_bytes(32)), "b"), Nonces(clock, 0), clock, Measurements())
-    budgets = Budgets(BudgetSettings(600, 30), 0.0)
-    rest = Rest(url, budgets, clock)
+    rest = Rest(url, budgets or Budgets(BudgetSettings(600, 30), 0.0), clock)
     return DeadMansSwitch(DeadMansSwitchPart(), desk, rest, ExchangeClock(clock), attendance or Attendance(clock))
 
 
@@ -54,6 +56,15 @@ async def test_unanswered_push_leaves_no_deadline_and_says_why() -> None:
     await switch.push()
     assert switch.deadline_ms == 0
     assert switch.refusal == "no answer from the exchange"
+
+
+async def test_a_push_needs_no_budget() -> None:
+    clock = ManualClock()
+    budgets = Budgets(BudgetSettings(600, 30), clock.monotonic_s())
+    budgets.ip_weight.take_privileged(IP_WEIGHT_PER_MINUTE, clock.monotonic_s())
+    switch = _switch(clock, budgets=budgets)
+    await switch.push()
+    assert switch._desk.nonces.highest, "it was signed and sent"
 
 
 async def test_unanswered_push_is_repeated_before_an_earlier_deadline_can_fire() -> None:

@@ -82,13 +82,13 @@ class Dispatch:
         await self._by_both(departure, departure.post, report)
 
     async def _by_rest_only(self, departure: Departure) -> list[pb.Outcome]:
-        self._rest.admit_action(len(departure.names), is_cancel=True)
+        self._rest.admit_action(len(departure.names), protects=True)
         result = await self._rest.exchange(departure.signed.body, self._timeout_s)
         return self._read(departure, result, "rest", second_copy=False)
 
     async def _by_both(self, departure: Departure, post: Post, report: Report) -> None:
         _log.warning("post.timeout", action=departure.label, nonce=departure.signed.nonce, items=len(departure.names))
-        if not self._rest.admit_action(len(departure.names), is_cancel=departure.is_cancel):
+        if not self._rest.admit_action(len(departure.names), protects=departure.is_cancel):
             report(unknown(departure.names, "timeout"))
             self._wait_for_late_answer(departure, post, report)
             return

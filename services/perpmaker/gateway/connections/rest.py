@@ -95,10 +95,10 @@ class Rest:
                 raise ReadError(kind, "ip_budget")
             await asyncio.sleep(0.1)
 
-    def admit_action(self, items: int, *, is_cancel: bool) -> bool:
-        """Take the weight of one action; cancels are never refused."""
+    def admit_action(self, items: int, *, protects: bool) -> bool:
+        """Take the weight of one action; what protects, cancels and the dead man's switch, is never refused."""
         now_s = self._clock.monotonic_s()
-        if is_cancel:
+        if protects:
             self._budgets.ip_weight.take_privileged(exchange_weight(items), now_s)
             return True
         return self._budgets.ip_weight.take(exchange_weight(items), now_s)
