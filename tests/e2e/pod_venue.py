@@ -40,8 +40,8 @@ class PodVenue:
         self._pid = pid
 
     async def info(self, type_: str, **fields: Any) -> Any:
-        """One request to /info."""
-        return await asyncio.to_thread(self._post, API_PORT, "/info", {"type": type_, **fields})
+        """One request to /info, at the control plane, where an observer is not limited."""
+        return await asyncio.to_thread(self._post, CONTROL_PORT, "/info", {"type": type_, **fields})
 
     async def exchange(self, envelope: dict[str, Any]) -> Any:
         """One signed action to /exchange."""

@@ -272,7 +272,7 @@ async def test_a_disconnect_cuts_the_listener_and_refuses_newcomers_for_a_while(
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await alice.session.ws_connect(venue.ws_url)
     with pytest.raises(aiohttp.ClientError):
-        await alice.info("meta")
+        await alice.post("/info", {"type": "meta"})
 
 
 async def test_a_disconnect_with_a_code_says_goodbye(venue: TestVenue) -> None:

@@ -62,8 +62,8 @@ class SeededStack:
         os.kill(pid, signal.SIGKILL)
 
     async def info(self, **request: Any) -> Any:
-        """Ask the exchange's public API."""
-        async with aiohttp.ClientSession() as session, session.post(f"{self.api_url}/info", json=request) as answer:
+        """Ask the exchange, at its control port, where an observer is not limited."""
+        async with aiohttp.ClientSession() as session, session.post(f"{self.control_url}/info", json=request) as answer:
             return await answer.json()
 
     async def control(self, **op: Any) -> dict[str, Any]:

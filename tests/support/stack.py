@@ -115,17 +115,22 @@ class Stack:
         """Address of the account at the exchange."""
         return str(self.part("gateway/demo")["address"])
 
+    @property
+    def control_url(self) -> str:
+        """Control port of the simulated exchange."""
+        (url,) = (line["control"] for line in self.lines if line["event"] == "ready" and line["service"] == "venue")
+        return str(url)
+
     async def control(self, **op: Any) -> dict[str, Any]:
         """Do something to the simulated exchange through its control port."""
-        (url,) = (line["control"] for line in self.lines if line["event"] == "ready" and line["service"] == "venue")
-        async with aiohttp.ClientSession() as session, session.post(url, json=op) as answer:
+        async with aiohttp.ClientSession() as session, session.post(self.control_url, json=op) as answer:
             body = await answer.json()
             assert body["ok"], body
             return dict(body["result"])
 
     async def info(self, **request: Any) -> Any:
-        """Ask the exchange's public API."""
-        async with aiohttp.ClientSession() as session, session.post(f"{self.api}/info", json=request) as answer:
+        """Ask the exchange, at its control port, where an observer is not limited."""
+        async with aiohttp.ClientSession() as session, session.post(f"{self.control_url}/info", json=request) as answer:
             return await answer.json()
 
     async def exchange_time_ms(self) -> int:

@@ -96,6 +96,21 @@ def venue(
             metavar="NAME=VALUE,...", help="Choices where observers of the exchange differ; 0 or 1 for flags."
         ),
     ] = _VENUE.answers,
+    limits: Annotated[
+        Literal["exchange", "off"], typer.Option(help="Limit requests as the exchange does, or not at all.")
+    ] = _VENUE.limits,
+    ip_identities: Annotated[
+        int, typer.Option(min=1, help="How many machines one network address stands for; multiplies its limits.")
+    ] = _VENUE.ip_identities,
+    address_requests: Annotated[
+        int, typer.Option(min=0, help="Requests an account has before it has traded anything.")
+    ] = _VENUE.address_requests,
+    ws_users: Annotated[
+        int, typer.Option(min=1, help="Different users one network address may subscribe to.")
+    ] = _VENUE.ws_users,
+    sub_account_volume: Annotated[
+        int, typer.Option(min=0, metavar="USD", help="Traded volume below which createSubAccount is refused.")
+    ] = _VENUE.sub_account_volume_usd,
 ) -> None:
     """Run a simulated exchange on this machine, alone."""
     from perpmaker.venue.app import main
@@ -116,6 +131,11 @@ def venue(
             book_ms=book_ms,
             latencies=latencies,
             answers=answers,
+            limits=limits,
+            ip_identities=ip_identities,
+            address_requests=address_requests,
+            ws_users=ws_users,
+            sub_account_volume_usd=sub_account_volume,
         )
     )
 

@@ -39,8 +39,13 @@ def command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "perpmaker.cli", *arguments)
 
 
-def venue(log: Path, seed: int, found: Callable[[VenueAddress], None]) -> ChildSpec:
-    """The simulated exchange as a child; it keeps books and accounts in memory, so it cannot be started again."""
+def venue(log: Path, seed: int, accounts: int, found: Callable[[VenueAddress], None]) -> ChildSpec:
+    """The simulated exchange as a child; it keeps books and accounts in memory, so it cannot be started again.
+
+    Each account trades as if from a machine of its own, although all of them share this one's address.
+    """
+
+    chosen = ("--seed", str(seed), "--ip-identities", str(accounts))
 
     def heard(entry: dict[str, Any]) -> dict[str, str]:
         address = VenueAddress(api=str(entry["api"]), control=str(entry["control"]))
@@ -49,7 +54,7 @@ def venue(log: Path, seed: int, found: Callable[[VenueAddress], None]) -> ChildS
 
     return ChildSpec(
         name=NAME,
-        argv=command("venue", "--port", "0", "--control-port", "0", "--seed", str(seed)),
+        argv=command("venue", "--port", "0", "--control-port", "0", *chosen),
         log=log,
         probe=announces("listening", heard),
         stop_deadline_s=10.0,

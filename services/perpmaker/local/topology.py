@@ -160,13 +160,14 @@ class System:
         return address
 
     async def _start_venue(self) -> None:
-        if not any(plan.is_simulated for plan in self.plans):
+        accounts = sum(plan.is_simulated for plan in self.plans)
+        if not accounts:
             return
 
         def found(address: exchange.VenueAddress) -> None:
             self.venue_address = address
 
-        spec = exchange.venue(self._places.log(exchange.NAME), self._options.seed, found)
+        spec = exchange.venue(self._places.log(exchange.NAME), self._options.seed, accounts, found)
         self.venue = await self._bring_up(self._child(spec), _READY)
 
     async def _wallet(self, plan: AccountPlan, store_address: store.StoreAddress) -> tuple[str, Wallet]:

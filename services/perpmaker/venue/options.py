@@ -14,6 +14,9 @@ class VenueOptions:
 
     `network` says which signing network is tried first when a signature could come from a newcomer on either;
     clients on localhost sign as for the testnet. The control port is always on loopback.
+
+    `limits` are those of the exchange on requests of an account and of a network address, or none. Where one network
+    address stands for several machines, `ip_identities` says how many; every limit per network address grows by it.
     """
 
     port: int = 0
@@ -32,3 +35,8 @@ class VenueOptions:
     """How long messages take, `CHANNEL=LEAST-MOST,...` in milliseconds; `ack` is the answer to an action."""
     answers: str = ""
     """Switches of `AnswerRules` that differ from their defaults, `NAME=VALUE,...`."""
+    limits: Literal["exchange", "off"] = "exchange"
+    ip_identities: int = 1
+    address_requests: int = 10_000
+    ws_users: int = 10
+    sub_account_volume_usd: int = 100_000

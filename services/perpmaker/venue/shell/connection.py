@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
+from perpmaker.venue.engine.limits.sockets import SocketUse
 from perpmaker.venue.wire.subscriptions import Subscription
 
 _MOST_WAITING = 20_000
@@ -23,7 +24,8 @@ _TIMER_STEP_S = 1e-6
 class Connection:
     """Outbox and subscriptions of one client."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, use: SocketUse) -> None:
+        self.use = use
         self.subscriptions: set[Subscription] = set()
         self.addresses: set[str] = set()
         self.posts: set[asyncio.Task[None]] = set()
@@ -37,6 +39,10 @@ class Connection:
     def listens_for(self, address: str) -> bool:
         users = {getattr(stream, "user", None) for stream in self.subscriptions}
         return address in self.addresses or address in users
+
+    @property
+    def ip(self) -> str:
+        return self._request.remote or ""
 
     @property
     def is_idle(self) -> bool:

@@ -14,11 +14,14 @@ import msgspec
 
 from perpmaker.venue.admission import SignedAction
 from perpmaker.venue.core import Venue
-from perpmaker.venue.engine.execute import Answer, Err, Ok
+from perpmaker.venue.engine.actions import item_count
+from perpmaker.venue.engine.answers import Answer, Err, Ok
+from perpmaker.venue.engine.limits.ip import UNREADABLE_WEIGHT, answer_weight, exchange_weight, info_weight
+from perpmaker.venue.shell.doors import Doors
 from perpmaker.venue.shell.faults import Faults
 from perpmaker.venue.shell.latency import Latencies
 from perpmaker.venue.views.info import answer_info
-from perpmaker.venue.wire.decode import decode_envelope, to_engine
+from perpmaker.venue.wire.decode import UnreadableError, decode_envelope, to_engine
 from perpmaker.venue.wire.info_requests import decode_info
 from perpmaker.venue.wire.signatures import UnrecoverableError, signers_of
 
@@ -34,19 +37,40 @@ class Desk:
     venue: Venue
     faults: Faults
     home_source: str
+    doors: Doors
     latencies: Latencies = field(default_factory=Latencies)
 
-    def info(self, body: bytes | msgspec.Raw) -> tuple[str, Any]:
-        """Answer an info request: its type and the JSON value. Raises `UnreadableError`."""
-        request = decode_info(body)
-        return str(request.__struct_config__.tag), answer_info(self.venue, request)
+    def info(self, body: bytes | msgspec.Raw, ip: str | None = None) -> tuple[str, Any]:
+        """Answer an info request: its type and the JSON value. Raises `UnreadableError`.
 
-    async def act(self, body: bytes | msgspec.Raw, addresses: set[str] | None = None) -> dict[str, Any]:
+        `ip` is the network address that pays for it; none is not limited.
+        """
+        try:
+            request = decode_info(body)
+        except UnreadableError:
+            self.doors.take(ip, UNREADABLE_WEIGHT)
+            raise
+        kind = str(request.__struct_config__.tag)
+        self.doors.take(ip, info_weight(kind))
+        answer = answer_info(self.venue, request)
+        if isinstance(answer, list):
+            self.doors.add(ip, answer_weight(kind, len(answer)))
+        return kind, answer
+
+    async def act(
+        self, body: bytes | msgspec.Raw, addresses: set[str] | None = None, *, ip: str | None = None
+    ) -> dict[str, Any]:
         """Run a signed action and wait for its block. Raises `UnreadableError` and `LostError`.
 
-        `addresses` collects whom the action may concern, for a connection to remember.
+        `addresses` collects whom the action may concern, for a connection to remember. `ip` is as for `info`.
         """
-        envelope = decode_envelope(body)
+        try:
+            envelope = decode_envelope(body)
+        except UnreadableError:
+            self.doors.take(ip, UNREADABLE_WEIGHT)
+            raise
+        action = to_engine(envelope.action)
+        self.doors.take(ip, exchange_weight(item_count(action)))
         try:
             signers = signers_of(envelope, self.home_source)
         except UnrecoverableError:
@@ -57,7 +81,7 @@ class Desk:
         if self.faults.loses_request(concerned):
             raise LostError
         signed = SignedAction(
-            to_engine(envelope.action),
+            action,
             signers,
             envelope.nonce,
             envelope.vault_address,

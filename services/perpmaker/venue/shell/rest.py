@@ -11,10 +11,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from perpmaker.venue.shell.desk import Desk, LostError
+from perpmaker.venue.shell.doors import ip_of
 from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.wire.decode import UnreadableError
 
 _HEADERS = {"access-control-allow-origin": "*"}
+_TOO_MANY = 429
 _WITHOUT_ENVELOPE = frozenset({"/ws", "/healthz"})
 
 
@@ -22,10 +24,10 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     """The public side of the venue."""
 
     async def info(request: web.Request) -> web.Response:
-        return _json(desk.info(await request.read())[1])
+        return _json(desk.info(await request.read(), ip_of(request))[1])
 
     async def exchange(request: web.Request) -> web.Response:
-        return _json(await desk.act(await request.read()))
+        return _json(await desk.act(await request.read(), ip=ip_of(request)))
 
     async def healthz(_request: web.Request) -> web.Response:
         # Whoever cuts the exchange off on purpose must not have its process ended for it.
@@ -46,8 +48,8 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
         except LostError:
             return _vanish(request)
         except UnreadableError as refused:
-            content_type = "application/json" if refused.text == "null" else "text/plain"
-            return web.Response(status=refused.status, text=refused.text, content_type=content_type, headers=_HEADERS)
+            retry_s = desk.doors.retry_after_s(ip_of(request)) if refused.status == _TOO_MANY else None
+            return _refused(refused, {} if retry_s is None else {"Retry-After": str(retry_s)})
 
     app = web.Application(middlewares=[envelope])
     app.router.add_post("/info", info)
@@ -55,6 +57,23 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     app.router.add_get("/ws", sockets.handle)
     app.router.add_get("/healthz", healthz)
     return app
+
+
+def observers_info(desk: Desk) -> Handler:
+    """`POST /info` for whoever watches the venue itself: the same answers, without limits."""
+
+    async def info(request: web.Request) -> web.Response:
+        try:
+            return _json(desk.info(await request.read())[1])
+        except UnreadableError as refused:
+            return _refused(refused, {})
+
+    return info
+
+
+def _refused(refused: UnreadableError, headers: dict[str, str]) -> web.Response:
+    kind = "application/json" if refused.text == "null" else "text/plain"
+    return web.Response(status=refused.status, text=refused.text, content_type=kind, headers=_HEADERS | headers)
 
 
 def _json(value: object) -> web.Response:

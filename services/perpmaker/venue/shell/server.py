@@ -22,9 +22,10 @@ from perpmaker.venue.flow.participants import HouseParticipants
 from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.control import Control, control_app
 from perpmaker.venue.shell.desk import Desk
+from perpmaker.venue.shell.doors import Doors, limits_of
 from perpmaker.venue.shell.faults import Faults
 from perpmaker.venue.shell.latency import Latencies, parse_latencies
-from perpmaker.venue.shell.rest import exchange_app
+from perpmaker.venue.shell.rest import exchange_app, observers_info
 from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.units import E8
 from perpmaker.venue.views.stream import Streams
@@ -75,13 +76,14 @@ async def running_venue(
     venue.admission.on_funded = on_funded
     faults = Faults()
     latencies = Latencies(options.seed, parse_latencies(options.latencies))
-    desk = Desk(venue, faults, SOURCES[options.network], latencies)
+    desk = Desk(venue, faults, SOURCES[options.network], Doors.of(venue.state), latencies)
     sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
     venue.step(_now_ms())
     async with AsyncExitStack() as stack:
         public = exchange_app(desk, sockets)
         port = await _listen(stack, public, "--port", options.host, options.port)
         control = control_app(Control(venue, faults, sockets))
+        control.router.add_post("/info", observers_info(desk))
         control_port = await _listen(stack, control, "--control-port", _LOOPBACK, options.control_port)
         clock = asyncio.create_task(_build_blocks(venue, sockets, options.block_ms))
         try:
@@ -97,6 +99,7 @@ def _build(options: VenueOptions) -> Venue:
     rules = Rules(
         funding_interval_ms=options.funding_interval_ms,
         schedule_cancel_volume_e8=options.schedule_cancel_volume_usd * E8,
+        limits=limits_of(options),
     )
     participants = HouseParticipants(markets, options.seed) if options.flow else None
     return build_venue(

@@ -28,8 +28,6 @@ from perpmaker.venue.wire.subscriptions import (
     decode_subscription,
 )
 
-_MOST_SUBSCRIPTIONS = 1_000
-_MOST_POSTS = 100
 _MAX_MESSAGE = 4 * 2**20
 _encode = msgspec.json.encode
 
@@ -46,6 +44,11 @@ def _compact(raw: msgspec.Raw) -> str:
         return bytes(raw).decode(errors="replace")
 
 
+def _user_of(stream: Subscription) -> str | None:
+    user: str | None = getattr(stream, "user", None)
+    return user
+
+
 class Sockets:
     """All WebSocket clients of the venue."""
 
@@ -59,9 +62,17 @@ class Sockets:
         """Serve one client until it leaves."""
         if self._desk.faults.refuses_sockets:
             return web.Response(status=503)
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
-        await socket.prepare(request)
-        connection = Connection(request, socket)
+        use = self._desk.doors.use_of(request)
+        if not use.connect(self._desk.venue.state.now_ms):
+            return web.Response(status=429, text="null", content_type="application/json")
+        try:
+            socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
+            await socket.prepare(request)
+            return await self._serve(Connection(request, socket, use), socket)
+        finally:
+            use.leave()
+
+    async def _serve(self, connection: Connection, socket: web.WebSocketResponse) -> web.WebSocketResponse:
         self._connections.add(connection)
         writer = asyncio.create_task(connection.write_forever())
         try:
@@ -105,6 +116,7 @@ class Sockets:
     def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
         for stream in connection.subscriptions:
+            connection.use.unsubscribe(_user_of(stream))
             self._unlisten(stream, connection)
 
     def _unlisten(self, stream: Subscription, connection: Connection) -> None:
@@ -115,6 +127,9 @@ class Sockets:
             self._streams.forget(stream)
 
     def _receive(self, connection: Connection, text: bytes) -> None:
+        if refusal := connection.use.message(self._desk.venue.state.now_ms):
+            connection.send(_frame("error", refusal))
+            return
         request: Request | None = decode_request(text)
         match request:
             case None:
@@ -143,13 +158,12 @@ class Sockets:
         if stream in connection.subscriptions:
             connection.send(_frame("error", f"Already subscribed: {_encode(stream).decode()}"))
             return
-        if len(connection.subscriptions) >= _MOST_SUBSCRIPTIONS:
-            text = f"Cannot subscribe to more than {_MOST_SUBSCRIPTIONS} channels."
-            connection.send(_frame("error", text))
+        if refusal := connection.use.subscribe(_user_of(stream)):
+            connection.send(_frame("error", refusal))
             return
         connection.subscriptions.add(stream)
         self._listeners.setdefault(stream, set()).add(connection)
-        if (user := getattr(stream, "user", None)) is not None:
+        if (user := _user_of(stream)) is not None:
             self._desk.venue.admission.announced.add(user)
         echo = {"method": "subscribe", "subscription": stream}
         connection.send(_frame("subscriptionResponse", echo))
@@ -166,25 +180,28 @@ class Sockets:
             connection.send(_frame("error", f"Already unsubscribed: {_encode(stream).decode()}"))
             return
         connection.subscriptions.discard(stream)
+        connection.use.unsubscribe(_user_of(stream))
         self._unlisten(stream, connection)
         echo = {"method": "unsubscribe", "subscription": stream}
         connection.send(_frame("subscriptionResponse", echo))
 
     def _post(self, connection: Connection, post: Post) -> None:
-        if len(connection.posts) >= _MOST_POSTS:
-            connection.send(_frame("error", f"too many pending post requests id={post.id}"))
+        if refusal := connection.use.post(post.id):
+            connection.send(_frame("error", refusal))
             return
         task = asyncio.create_task(self._answer(connection, post))
         connection.posts.add(task)
         task.add_done_callback(connection.posts.discard)
+        task.add_done_callback(lambda _: connection.use.answered())
 
     async def _answer(self, connection: Connection, post: Post) -> None:
+        ip = connection.ip if self._desk.doors.rest.rules.posts_count else None
         try:
             if post.request.type == "info":
-                kind, value = self._desk.info(post.request.payload)
+                kind, value = self._desk.info(post.request.payload, ip)
                 response: dict[str, object] = {"type": "info", "payload": {"type": kind, "data": value}}
             else:
-                payload = await self._desk.act(post.request.payload, connection.addresses)
+                payload = await self._desk.act(post.request.payload, connection.addresses, ip=ip)
                 response = {"type": "action", "payload": payload}
         except LostError:
             return
