@@ -15,11 +15,13 @@ from perpmaker.venue.admission import Admission, SignedAction
 from perpmaker.venue.answer_rules import AnswerRules
 from perpmaker.venue.engine.actions import Action, order_key
 from perpmaker.venue.engine.execute import Answer, Err, execute, fire_scheduled_cancels
+from perpmaker.venue.engine.families import settle_families
 from perpmaker.venue.engine.funding import settle_funding
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.open_interest import cancel_at_caps
 from perpmaker.venue.engine.state import Events, Rules, State
 from perpmaker.venue.engine.triggers import fire_triggers
+from perpmaker.venue.engine.twaps import run_twaps
 from perpmaker.venue.tape.tape import Tape
 from perpmaker.venue.units import E8
 
@@ -91,10 +93,13 @@ class Venue:
         fire_scheduled_cancels(state)
         if state.events.marks_moved:
             cancel_at_caps(state)
-        fire_triggers(state)
         batch, self._pending = self._pending, []
         batch.sort(key=lambda pending: order_key(pending.action))
         answers = [(pending.reply, self._run(pending)) for pending in batch]
+        # What fires by itself takes like an IOC, so it too comes after the cancels of the block.
+        fire_triggers(state)
+        run_twaps(state)
+        settle_families(state)
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())
         self.tape.record(block.events)

@@ -72,7 +72,33 @@ class Noop:
     """Burns its nonce, nothing else."""
 
 
-Action = PlaceOrders | CancelOrders | ModifyOrders | ScheduleCancel | UpdateLeverage | Noop | AccountAction
+@dataclass(frozen=True, slots=True)
+class StartTwap:
+    asset: int
+    is_buy: bool
+    sz_e8: int
+    reduce_only: bool
+    minutes: int
+    is_randomized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopTwap:
+    asset: int
+    twap_id: int
+
+
+Action = (
+    PlaceOrders
+    | CancelOrders
+    | ModifyOrders
+    | ScheduleCancel
+    | UpdateLeverage
+    | Noop
+    | StartTwap
+    | StopTwap
+    | AccountAction
+)
 
 
 def class_of(action: Action) -> ActionClass:

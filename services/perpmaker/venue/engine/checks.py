@@ -50,7 +50,7 @@ def refusal_of(state: State, account: Account, order: Order) -> Refusal | None:
     if has_nothing and not margin.affords(state, account, market, asked):
         return Status.MARGIN_REJECTED, {}
     closes_all = order.reduce_only and order.orig_sz_e8 >= closable
-    if notional_e8(order.px_e8, order.orig_sz_e8) < MIN_NOTIONAL_E8 and not closes_all:
+    if notional_e8(order.px_e8, order.orig_sz_e8) < MIN_NOTIONAL_E8 and not closes_all and order.twap_id is None:
         return Status.MIN_NOTIONAL_REJECTED, {}
     if status := refusal_at_cap(state, account, order):
         return status, {}

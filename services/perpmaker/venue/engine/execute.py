@@ -20,6 +20,8 @@ from perpmaker.venue.engine.actions import (
     Noop,
     PlaceOrders,
     ScheduleCancel,
+    StartTwap,
+    StopTwap,
     UpdateLeverage,
 )
 from perpmaker.venue.engine.agents import Agents
@@ -30,6 +32,7 @@ from perpmaker.venue.engine.placing import Executed, Held, Outcome, Refused, Res
 from perpmaker.venue.engine.resting import cancel_all, drop
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.engine.static_checks import static_error, unknown_asset
+from perpmaker.venue.engine.twaps import start_twap, stop_twap
 from perpmaker.venue.units import E8, canonical_e8, shown_e8
 
 __all__ = ["Answer", "Err", "Ok", "execute", "fire_scheduled_cancels"]
@@ -56,6 +59,11 @@ def execute(state: State, agents: Agents, account: Account, action: Action) -> A
             return _update_leverage(state, account, action)
         case Noop():
             return DEFAULT
+        case StartTwap():
+            return _start_twap(state, account, action)
+        case StopTwap(asset, twap_id):
+            refusal = stop_twap(state, account, asset, twap_id)
+            return Ok({"type": "twapCancel", "data": {"status": {"error": refusal} if refusal else "success"}})
         case _:
             assert_never(action)
 
@@ -153,6 +161,14 @@ def _modify(state: State, account: Account, item: Modification, *, always_place:
     if isinstance(outcome, Refused):
         return {"error": f"{texts.MODIFY_FAILED}{outcome.text}"}
     return _status_of(state, outcome)
+
+
+def _start_twap(state: State, account: Account, action: StartTwap) -> Answer:
+    if text := unknown_asset(state, (action.asset,)):
+        return Err(text)
+    twap = start_twap(state, account, action)
+    status = {"error": twap} if isinstance(twap, str) else {"running": {"twapId": twap.twap_id}}
+    return Ok({"type": "twapOrder", "data": {"status": status}})
 
 
 def _schedule_cancel(state: State, account: Account, time_ms: int | None) -> Answer:

@@ -77,8 +77,10 @@ def state_hash(state: State) -> str:
     for address in sorted(state.accounts):
         account = state.accounts[address]
         sizes = sorted((asset, p.szi_e8, p.cost_quote_e8, p.isolated_raw_e8) for asset, p in account.positions.items())
-        orders = [(o.oid, o.px_e8, o.sz_e8, o.status) for o in account.records.values()]
+        orders = [(o.oid, o.px_e8, o.sz_e8, o.status, o.wait) for o in account.records.values()]
         cash = sorted(account.cash_e8.items()), sorted(account.spot_e8.items())
         requests = account.requests, account.requests_reserved
         digest.update(repr((address, cash, requests, sizes, orders)).encode())
+    twaps = [(t.twap_id, t.status, t.executed_sz_e8, t.slices_sent) for t in state.twaps.values()]
+    digest.update(repr(twaps).encode())
     return digest.hexdigest()

@@ -20,6 +20,7 @@ class OrderRules:
     cancelled as a self-trade. `fast_cancels_triggers`: a cancel marked fast also takes trigger orders.
     `open_interest_growth_e8`: by how much quote value open interest may grow in `open_interest_window_ms`; 0 is
     without limit. `alo_priority_ms`: how young an order must be for a paying one to go ahead of it.
+    `twap_min_per_minute`: a TWAP order must be worth $10 for each of its minutes; else $100 whatever its length.
     `texts` replaces words of refusals.
     """
 
@@ -33,4 +34,5 @@ class OrderRules:
     open_interest_growth_e8: int = 0
     open_interest_window_ms: int = 1_000
     alo_priority_ms: int = 400
+    twap_min_per_minute: bool = False
     texts: Mapping[Status, str] = field(default_factory=dict)

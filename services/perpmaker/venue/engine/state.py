@@ -18,6 +18,7 @@ from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.marks import Marks
 from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.orders import Order, Status
+from perpmaker.venue.engine.twap_records import Twap
 
 _FIRST_OID = 345_000_000_000
 _RECENT_TRADES = 10
@@ -86,6 +87,7 @@ class Events:
     funding: list[FundingPayment] = field(default_factory=list)
     funding_rates: list[FundingRate] = field(default_factory=list)
     deposits: list[LedgerEntry] = field(default_factory=list)
+    twaps: list[Twap] = field(default_factory=list)
     touched_books: set[int] = field(default_factory=set)
     touched_orders: set[str] = field(default_factory=set)
     marks_moved: bool = False
@@ -132,6 +134,9 @@ class State:
         """Orders with a family that ended and have not been seen to."""
         self.moved: dict[tuple[str, int], None] = {}
         """Positions that changed while orders protecting the whole of them may wait."""
+        self.twaps: dict[int, Twap] = {}
+        """TWAP orders by id, running and remembered, oldest first."""
+        self.next_twap_id = 0
         self.next_oid = _FIRST_OID
         self.pools = {dex.token.index: Pool() for dex in self.dexes}
         self.liquidation: Liquidation | None = None

@@ -41,6 +41,8 @@ ORDERS_EMPTY = "Orders are empty."
 GONE = "Order was never placed, already canceled, or filled."
 NOT_MODIFIABLE = "Cannot modify canceled or filled order"
 MODIFY_FAILED = "Error placing new order during modify: "
+TWAP_GONE = "TWAP was never placed, already canceled, or filled."
+TWAP_TOO_SMALL_PER_MINUTE = "TWAP order value too small. Min is ${smallest}, which is $10 per minute."
 
 # Refused alike on the exchange, in words nobody has recorded.
 FAST_TRIGGER = "Cannot fast cancel trigger order"
@@ -49,6 +51,7 @@ CHILDREN_REDUCE = "TP/SL orders of a group must be reduce only."
 GROUP_SHAPE = "TP/SL group must be an order followed by TP/SL orders."
 PRIORITY_SHAPE = "Priority orders must be all Ioc or all Alo without reduce only."
 CLOID_IN_USE = "Client order id is in use by an open order."
+TWAP_TOO_SMALL = "TWAP order value too small. Min is ${smallest}."
 VALUE_TOO_LARGE = "Order value exceeds the maximum of ${limit}."
 
 

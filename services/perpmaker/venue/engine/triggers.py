@@ -16,7 +16,12 @@ from perpmaker.venue.engine.state import State
 
 
 def fire_triggers(state: State) -> None:
-    """Release every waiting order the mark has reached, oldest first within each market."""
+    """Release every waiting order the mark has reached, oldest first within each market.
+
+    Nothing fires while only post-only orders pass.
+    """
+    if state.gates.post_only:
+        return
     for asset in sorted(state.waiting):
         mark = state.mark_px_e8(asset)
         for order in list(state.waiting.get(asset, {}).values()):

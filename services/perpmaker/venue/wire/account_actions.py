@@ -20,8 +20,6 @@ AccountWireAction = (
     wire.UserSignedAction
     | wire.UpdateIsolatedMarginAction
     | wire.TopUpIsolatedOnlyMarginAction
-    | wire.TwapOrderAction
-    | wire.TwapCancelAction
     | wire.ReserveRequestWeightAction
     | wire.CreateSubAccountAction
     | wire.SubAccountModifyAction
@@ -73,10 +71,6 @@ def canonical_account_action(action: AccountWireAction) -> wire.Action:
             return replace(action, asset=unsigned(action.asset))
         case wire.TopUpIsolatedOnlyMarginAction(asset, leverage):
             return wire.TopUpIsolatedOnlyMarginAction(unsigned(asset), decimal(leverage))
-        case wire.TwapOrderAction(twap):
-            return wire.TwapOrderAction(replace(twap, a=unsigned(twap.a), s=decimal(twap.s), m=unsigned(twap.m)))
-        case wire.TwapCancelAction(asset, number):
-            return wire.TwapCancelAction(unsigned(asset), unsigned(number))
         case wire.ReserveRequestWeightAction(weight, destination):
             if unsigned(weight) > _MOST_WEIGHT:
                 raise ValueError(f"integer out of range: {weight}")
@@ -129,12 +123,7 @@ def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
             return engine.SetReferrer(code)
         case wire.AgentSetAbstractionAction(abstraction):
             return engine.AgentSetAbstraction(_MODES[abstraction])
-        case (
-            wire.UpdateIsolatedMarginAction()
-            | wire.TopUpIsolatedOnlyMarginAction()
-            | wire.TwapOrderAction()
-            | wire.TwapCancelAction()
-        ):
+        case wire.UpdateIsolatedMarginAction() | wire.TopUpIsolatedOnlyMarginAction():
             return engine.NotOffered(str(action.__struct_config__.tag))
         case _:
             assert_never(action)

@@ -90,6 +90,10 @@ def canonical(action: wire.Action) -> wire.Action:
             return action if time is UNSET else wire.ScheduleCancelAction(unsigned(time))
         case wire.UpdateLeverageAction(asset, _, leverage):
             return replace(action, asset=unsigned(asset), leverage=unsigned(leverage))
+        case wire.TwapOrderAction(twap):
+            return wire.TwapOrderAction(replace(twap, a=unsigned(twap.a), s=decimal(twap.s), m=unsigned(twap.m)))
+        case wire.TwapCancelAction(asset, number):
+            return wire.TwapCancelAction(unsigned(asset), unsigned(number))
         case wire.NoopAction():
             return action
         case _:
@@ -142,6 +146,10 @@ def to_engine(action: wire.Action) -> actions.Action:
             return actions.ScheduleCancel(None if time is UNSET else time)
         case wire.UpdateLeverageAction(asset, is_cross, leverage):
             return actions.UpdateLeverage(asset, is_cross, leverage)
+        case wire.TwapOrderAction(twap):
+            return actions.StartTwap(twap.a, twap.b, parse_e8(twap.s), twap.r, twap.m, twap.t)
+        case wire.TwapCancelAction(asset, number):
+            return actions.StopTwap(asset, number)
         case wire.NoopAction():
             return actions.Noop()
         case _:
