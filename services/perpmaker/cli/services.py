@@ -74,6 +74,20 @@ def venue(
     block_ms: Annotated[int, typer.Option(min=1, help="Time between two blocks, milliseconds.")] = _VENUE.block_ms,
     markets: Annotated[str, typer.Option(metavar="COIN,...", help="Markets to list.")] = ",".join(_VENUE.markets),
     flow: Annotated[bool, typer.Option(help="Let simulated traders and makers trade.")] = _VENUE.flow,
+    market: Annotated[
+        Literal["gentle", "calibrated"],
+        typer.Option(help="How they trade: with room inside the spread, or as in the real books of these coins."),
+    ] = _VENUE.market,
+    replay: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Play this recording of books and trades instead of them."),
+    ] = _VENUE.replay,
+    queue: Annotated[
+        str, typer.Option(metavar="log|power:N", help="How orders advance in the queues of a recording.")
+    ] = _VENUE.queue,
+    record: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write such a recording of this run.")
+    ] = _VENUE.record,
     network: Annotated[
         Literal["mainnet", "testnet"], typer.Option(help="Network that a newcomer's signature is tried on first.")
     ] = _VENUE.network,
@@ -125,6 +139,10 @@ def venue(
             block_ms=block_ms,
             markets=tuple(coin.strip() for coin in markets.split(",") if coin.strip()),
             flow=flow,
+            market=market,
+            replay=replay,
+            queue=queue,
+            record=record,
             network=network,
             schedule_cancel_volume_usd=schedule_cancel_volume,
             funding_interval_ms=funding_interval_ms,

@@ -15,6 +15,8 @@ import uvloop
 
 from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.engine.markets import list_markets
+from perpmaker.venue.flow.replay.queueing import queue_model
+from perpmaker.venue.flow.replay.schema import RecordingError
 from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.latency import parse_latencies
 from perpmaker.venue.shell.server import PortInUseError, running_venue
@@ -37,7 +39,17 @@ def main(options: VenueOptions) -> None:
     except ValueError as error:
         _fail(f"--answers: {error}")
     try:
+        queue_model(options.queue)
+    except ValueError as error:
+        _fail(f"--queue: {error}")
+    try:
         uvloop.run(_serve(options))
+    except RecordingError as error:
+        _fail(f"--replay: {error}")
+    except OSError as error:
+        if options.record is None or error.filename != str(options.record):
+            raise
+        _fail(f"--record: {options.record}: {error.strerror}")
     except PortInUseError as error:
         _fail(
             f"cannot listen on {error.host}:{error.port} ({error.reason}); "

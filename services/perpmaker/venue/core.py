@@ -67,6 +67,8 @@ class Venue:
     tape: Tape
     answers: AnswerRules = field(default_factory=AnswerRules)
     participants: Participants | None = None
+    on_block: Callable[[Block], None] | None = None
+    """Hears of every committed block before those who are answered."""
     _pending: list[_Pending] = field(default_factory=list)
     _marks_ms: int | None = None
     _premium_ms: int | None = None
@@ -103,6 +105,8 @@ class Venue:
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())
         self.tape.record(block.events)
+        if self.on_block is not None:
+            self.on_block(block)
         for reply, answer in answers:
             reply(answer)
         return block

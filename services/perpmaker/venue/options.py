@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from perpmaker.venue.shell.latency import DEFAULT_LATENCIES
@@ -17,6 +18,9 @@ class VenueOptions:
 
     `limits` are those of the exchange on requests of an account and of a network address, or none. Where one network
     address stands for several machines, `ip_identities` says how many; every limit per network address grows by it.
+
+    `market` says how the simulated participants trade. With `replay` a recording takes their place, `queue` says how
+    orders advance in its queues; `record` writes such a recording. The format is in `flow/replay/schema.py`.
     """
 
     port: int = 0
@@ -27,6 +31,10 @@ class VenueOptions:
     block_ms: int = 70
     markets: tuple[str, ...] = ("BTC", "ETH", "SOL", "HYPE")
     flow: bool = True
+    market: Literal["gentle", "calibrated"] = "gentle"
+    replay: Path | None = None
+    queue: str = "power:2"
+    record: Path | None = None
     network: Literal["mainnet", "testnet"] = "testnet"
     schedule_cancel_volume_usd: int = 0
     funding_interval_ms: int = 3_600_000

@@ -48,6 +48,10 @@ class BookSide:
     def best(self) -> Level | None:
         return self._levels[self._keys[0]] if self._keys else None
 
+    def level(self, px_e8: int) -> Level | None:
+        """Who queues at a price."""
+        return self._levels.get(self._sign * px_e8)
+
     def add(self, order: Order, *, jumps_after_ms: int = 0) -> None:
         """Queue an order at its price. One that pays goes ahead of cheaper ones that joined after the time given."""
         key = self._sign * order.px_e8

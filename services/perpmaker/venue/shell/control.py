@@ -22,7 +22,8 @@ from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.engine.invariants import state_hash, violations
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.orders import NewOrder, Tif
-from perpmaker.venue.flow.participants import house_address
+from perpmaker.venue.flow.parameters import EPISODES
+from perpmaker.venue.flow.participants import HouseParticipants, house_address
 from perpmaker.venue.shell.faults import Faults
 from perpmaker.venue.shell.sockets import ABNORMAL, Sockets
 from perpmaker.venue.units import E8, shown_e8
@@ -106,6 +107,14 @@ class SetMark(_Op, tag="set_mark"):
     px: Annotated[Amount | None, Meta(description="price, or null to release")]
 
 
+class Episode(_Op, tag="episode"):
+    """Let a trend or a liquidation cascade begin in a simulated market."""
+
+    coin: Annotated[str, Meta(description="market")]
+    name: Annotated[str, Meta(description=f"one of {', '.join(EPISODES)}")]
+    strength: Annotated[float, Meta(description="1 is an ordinary bad minute", gt=0, le=20)] = 1.0
+
+
 class Delist(_Op, tag="delist"):
     """Say of a market from now on that it is delisted."""
 
@@ -121,7 +130,17 @@ class Help(_Op, tag="help"):
 
 
 Operation = (
-    Fund | Disconnect | DropAfterCommit | DropBeforeCommit | Delay | TradeOp | SetMark | Delist | DumpState | Help
+    Fund
+    | Disconnect
+    | DropAfterCommit
+    | DropBeforeCommit
+    | Delay
+    | TradeOp
+    | SetMark
+    | Episode
+    | Delist
+    | DumpState
+    | Help
 )
 _DECODER: msgspec.json.Decoder[Operation] = msgspec.json.Decoder(Operation)
 
@@ -167,6 +186,8 @@ class Control:
                 return {"delays_ms": {name: ms for name, ms in self.faults.delays_ms.items() if ms}}
             case TradeOp():
                 return await self._trade(op)
+            case Episode(coin, name, strength):
+                return self._episode(self._market(coin), name, strength)
             case SetMark(coin, px):
                 return self._set_mark(self._market(coin), px)
             case Delist(coin):
@@ -205,6 +226,16 @@ class Control:
                 raise BadOperationError(text)
             case _:
                 assert_never(answer)
+
+    def _episode(self, market: Market, name: str, strength: float) -> dict[str, Any]:
+        house = self.venue.participants
+        if not isinstance(house, HouseParticipants):
+            raise BadOperationError("this venue has no simulated participants")
+        try:
+            house.start_episode(market.asset, name, strength)
+        except ValueError as error:
+            raise BadOperationError(str(error)) from None
+        return {"coin": market.coin, "episode": name}
 
     def _set_mark(self, market: Market, px: Amount | None) -> dict[str, Any]:
         marks = self.venue.state.marks[market.asset]

@@ -18,7 +18,8 @@ from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.state import Rules
-from perpmaker.venue.flow.participants import HouseParticipants
+from perpmaker.venue.flow.choice import participants_of
+from perpmaker.venue.flow.replay.recorder import Recorder
 from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.control import Control, control_app
 from perpmaker.venue.shell.desk import Desk
@@ -78,8 +79,10 @@ async def running_venue(
     latencies = Latencies(options.seed, parse_latencies(options.latencies))
     desk = Desk(venue, faults, SOURCES[options.network], Doors.of(venue.state), latencies)
     sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
-    venue.step(_now_ms())
     async with AsyncExitStack() as stack:
+        if options.record is not None:
+            venue.on_block = Recorder(venue, stack.enter_context(options.record.open("wb")))
+        venue.step(_now_ms())
         public = exchange_app(desk, sockets)
         port = await _listen(stack, public, "--port", options.host, options.port)
         control = control_app(Control(venue, faults, sockets))
@@ -101,13 +104,12 @@ def _build(options: VenueOptions) -> Venue:
         schedule_cancel_volume_e8=options.schedule_cancel_volume_usd * E8,
         limits=limits_of(options),
     )
-    participants = HouseParticipants(markets, options.seed) if options.flow else None
     return build_venue(
         markets,
         rules,
         seed=options.seed,
         faucet_e8=options.faucet_usdc * E8,
-        participants=participants,
+        participants=participants_of(options, markets),
         answers=answer_rules(options.answers),
     )
 

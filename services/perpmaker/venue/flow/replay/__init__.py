@@ -1,0 +1,1 @@
+"""Recorded books and trades as the house side of a market, and the recorder that writes them."""
