@@ -17,6 +17,7 @@ from perpmaker.venue.engine.actions import Action, order_key
 from perpmaker.venue.engine.execute import Answer, Err, execute, fire_scheduled_cancels
 from perpmaker.venue.engine.families import settle_families
 from perpmaker.venue.engine.funding import settle_funding
+from perpmaker.venue.engine.liquidation import liquidate_all
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.open_interest import cancel_at_caps
 from perpmaker.venue.engine.state import Events, Rules, State
@@ -81,7 +82,8 @@ class Venue:
     def submit_house(self, address: str, action: Action, reply: Reply) -> None:
         """Queue an action of a house account: no signature, no nonce, no margin limit."""
         if address not in self.state.accounts:
-            self.state.deposit(address, HOUSE_FUNDS_E8, is_house=True)
+            for dex in self.state.dexes:
+                self.state.deposit(address, HOUSE_FUNDS_E8, is_house=True, dex=dex)
         self._pending.append(_Pending(action, reply, house=address))
 
     def step(self, now_ms: int) -> Block:
@@ -101,6 +103,8 @@ class Venue:
         # What fires by itself takes like an IOC, so it too comes after the cancels of the block.
         fire_triggers(state)
         run_twaps(state)
+        if state.events.marks_moved:
+            liquidate_all(state)
         settle_families(state)
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())

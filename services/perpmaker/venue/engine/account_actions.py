@@ -111,6 +111,22 @@ class ReserveRequestWeight:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateIsolatedMargin:
+    """Move quote into an isolated position, or out of it with a negative amount."""
+
+    asset: int
+    quote_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpIsolatedMargin:
+    """Add margin to an isolated position until it has this leverage (1e-8)."""
+
+    asset: int
+    leverage_e8: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotOffered:
     """An action of the exchange that this venue reads, checks and then refuses in words."""
 
@@ -126,5 +142,7 @@ AccountAction = (
     | RenameSubAccount
     | SubAccountTransfer
     | ReserveRequestWeight
+    | UpdateIsolatedMargin
+    | TopUpIsolatedMargin
     | NotOffered
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from perpmaker.venue.engine import sub_accounts, transfers
+from perpmaker.venue.engine import leverage, sub_accounts, transfers
 from perpmaker.venue.engine.account_actions import (
     AccountAction,
     AgentSetAbstraction,
@@ -18,6 +18,8 @@ from perpmaker.venue.engine.account_actions import (
     SendAsset,
     SetReferrer,
     SubAccountTransfer,
+    TopUpIsolatedMargin,
+    UpdateIsolatedMargin,
     UsdSend,
     UserSetAbstraction,
     Withdraw,
@@ -76,10 +78,22 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             return sub_accounts.rename(state, account, action)
         case CreateSubAccount():
             raise AssertionError("answered with an address, not here")
+        case UpdateIsolatedMargin(asset, amount_e8):
+            return _change_margin(state, account, asset, amount_e8)
+        case TopUpIsolatedMargin(asset, leverage_e8):
+            if not state.is_listed(asset):
+                return f"Invalid perp asset {asset}"
+            return leverage.top_up_isolated(state, account, state.market(asset), leverage_e8)
         case NotOffered(kind):
             return f"Action {kind} is not available on this venue."
         case _:
             assert_never(action)
+
+
+def _change_margin(state: State, account: Account, asset: int, quote_e8: int) -> str | None:
+    if not state.is_listed(asset):
+        return f"Invalid perp asset {asset}"
+    return leverage.update_isolated_margin(state, account, state.market(asset), quote_e8)
 
 
 def _set_referrer(account: Account, code: str) -> str | None:

@@ -15,6 +15,8 @@ from perpmaker.venue.units import E8, scaled, truncate_e6
 def settle_funding(state: State) -> None:
     """Pay the accrued rate of every market between all holders, then start a new averaging window."""
     for market in state.markets:
+        if market.asset in state.halted:
+            continue
         marks = state.marks[market.asset]
         rate = marks.funding_rate_e10()
         state.events.funding_rates.append(FundingRate(market.asset, state.now_ms, rate, marks.average_premium_e8()))

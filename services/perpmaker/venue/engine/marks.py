@@ -38,6 +38,8 @@ class Marks:
     mark_px_e8: int
     last_px_e8: int
     pinned: bool = False
+    previous_px_e8: int = 0
+    """The mark before this one, at which winners are deleveraged."""
     premium_sum_e8: int = 0
     premium_samples: int = 0
     updated_ms: int | None = None
@@ -48,6 +50,7 @@ class Marks:
         """Publish a new oracle price and derive the mark from it. Returns the mark before rounding."""
         elapsed_s = 3.0 if self.updated_ms is None else max((now_ms - self.updated_ms) / 1000, 0.001)
         self.updated_ms = now_ms
+        self.previous_px_e8 = self.mark_px_e8
         if self.pinned:
             return self.mark_px_e8
         self.oracle_px_e8 = oracle_px_e8
@@ -59,6 +62,7 @@ class Marks:
         return round(median((from_oracle, from_book, self._book.add(from_book, elapsed_s))))
 
     def pin(self, px_e8: int) -> None:
+        self.previous_px_e8 = self.mark_px_e8
         self.oracle_px_e8 = self.mark_px_e8 = px_e8
         self.pinned = True
 

@@ -13,6 +13,7 @@ from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayme
 from perpmaker.venue.engine.book import Book
 from perpmaker.venue.engine.gates import Gates
 from perpmaker.venue.engine.limits.rules import LimitRules
+from perpmaker.venue.engine.liquidation_rules import LiquidationRules
 from perpmaker.venue.engine.listings import DEXES, Dex
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.marks import Marks
@@ -37,6 +38,7 @@ class Rules:
     """Prices must lie strictly above 1/20 of the mark and at most at 20 times it."""
     orders: OrderRules = field(default_factory=OrderRules)
     limits: LimitRules = field(default_factory=LimitRules)
+    liquidation: LiquidationRules = field(default_factory=LiquidationRules)
 
 
 class EndedTwiceError(RuntimeError):
@@ -76,6 +78,17 @@ class FundingRate:
     premium_e8: int
 
 
+@dataclass(frozen=True, slots=True)
+class LiquidationNotice:
+    """An account, or one of its isolated positions, fell below maintenance margin: what it held and was worth."""
+
+    number: int
+    address: str
+    liquidator: str
+    value_e8: int
+    equity_e8: int
+
+
 @dataclass(slots=True)
 class Events:
     """What one block did, in order."""
@@ -84,6 +97,7 @@ class Events:
     fills: list[Fill] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     engine_cancels: list[Order] = field(default_factory=list)
+    liquidations: list[LiquidationNotice] = field(default_factory=list)
     funding: list[FundingPayment] = field(default_factory=list)
     funding_rates: list[FundingRate] = field(default_factory=list)
     deposits: list[LedgerEntry] = field(default_factory=list)
@@ -125,6 +139,8 @@ class State:
         self.trades = {m.asset: deque[Trade](maxlen=_RECENT_TRADES) for m in markets}
         self.volume_base_e8 = {m.asset: 0 for m in markets}
         self.volume_quote_e8 = {m.asset: 0 for m in markets}
+        self.halted: dict[int, None] = {}
+        """Markets that take no orders, by asset; delisted ones are among them."""
         self.delisted: set[str] = set()
         """Coins whose listing says so; the numbers of markets never change, so they stay in their places."""
         self.gates = Gates()
@@ -197,6 +213,12 @@ class State:
         """Write an entry into an account's ledger and tell the streams."""
         account.ledger.append(entry)
         self.events.deposits.append(entry)
+
+    def house_account(self, address: str) -> Account:
+        """An account of the exchange itself, which is not margined; created empty the first time."""
+        if address not in self.accounts:
+            self.accounts[address] = Account(address, is_house=True)
+        return self.accounts[address]
 
     def begin_transaction(self) -> str:
         """Give what happens next a hash of its own, a function of seed, block and order within it."""

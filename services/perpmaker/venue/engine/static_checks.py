@@ -30,6 +30,8 @@ def _error_of(state: State, order: NewOrder, grouping: Grouping) -> str | None:
     market = state.market(order.asset)
     own_words = state.rules.orders.texts
     is_whole_position = grouping is Grouping.POSITION_TPSL and order.trigger is not None
+    if order.asset in state.halted:
+        return f"{texts.HALTED} asset={order.asset}"
     if not order.sz_e8 and not is_whole_position:
         return "Order has zero size."
     if not market.is_on_lot(order.sz_e8):

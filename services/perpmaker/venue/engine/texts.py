@@ -45,6 +45,7 @@ TWAP_GONE = "TWAP was never placed, already canceled, or filled."
 TWAP_TOO_SMALL_PER_MINUTE = "TWAP order value too small. Min is ${smallest}, which is $10 per minute."
 
 # Refused alike on the exchange, in words nobody has recorded.
+HALTED = "Trading is halted."
 FAST_TRIGGER = "Cannot fast cancel trigger order"
 NEEDS_RESTING = "Replacement order must be Alo or non-executable Gtc unless always_place is set"
 CHILDREN_REDUCE = "TP/SL orders of a group must be reduce only."

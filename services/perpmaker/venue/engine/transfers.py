@@ -45,11 +45,7 @@ class _Place:
 
 def withdrawable_e8(state: State, account: Account, dex: int = 0) -> int:
     """Quote that may leave the balance of a dex."""
-    held = [state.market(asset) for asset in account.positions if state.market(asset).dex.index == dex]
-    values = {market: margin.signed_value_e8(state, account, market.asset) for market in held}
-    equity = account.cash_e8.get(dex, 0) + sum(values.values())
-    initial = sum(abs(value) // margin.leverage_of(account, market) for market, value in values.items())
-    return max(0, equity - max(initial, sum(map(abs, values.values())) // 10))
+    return margin.transferable_e8(state, account, dex)
 
 
 def transfer_class(state: State, account: Account, action: ClassTransfer) -> str | None:

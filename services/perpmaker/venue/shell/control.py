@@ -19,6 +19,7 @@ from perpmaker.venue.core import Venue
 from perpmaker.venue.engine import margin
 from perpmaker.venue.engine.actions import PlaceOrders
 from perpmaker.venue.engine.execute import Answer, Err, Ok
+from perpmaker.venue.engine.halts import delist
 from perpmaker.venue.engine.invariants import state_hash, violations
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.orders import NewOrder, Tif
@@ -116,7 +117,7 @@ class Episode(_Op, tag="episode"):
 
 
 class Delist(_Op, tag="delist"):
-    """Say of a market from now on that it is delisted."""
+    """Delist a market for good: cancel its orders, settle its positions at mark, refuse new orders."""
 
     coin: Annotated[str, Meta(description="market")]
 
@@ -191,7 +192,7 @@ class Control:
             case SetMark(coin, px):
                 return self._set_mark(self._market(coin), px)
             case Delist(coin):
-                self.venue.state.delisted.add(self._market(coin).coin)
+                delist(self.venue.state, self._market(coin))
                 return {"delisted": sorted(self.venue.state.delisted)}
             case DumpState():
                 return dump_state(self.venue)

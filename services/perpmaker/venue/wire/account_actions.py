@@ -123,8 +123,10 @@ def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
             return engine.SetReferrer(code)
         case wire.AgentSetAbstractionAction(abstraction):
             return engine.AgentSetAbstraction(_MODES[abstraction])
-        case wire.UpdateIsolatedMarginAction() | wire.TopUpIsolatedOnlyMarginAction():
-            return engine.NotOffered(str(action.__struct_config__.tag))
+        case wire.UpdateIsolatedMarginAction(asset, _, ntli):
+            return engine.UpdateIsolatedMargin(asset, ntli * _USD_E6_TO_E8)
+        case wire.TopUpIsolatedOnlyMarginAction(asset, leverage):
+            return engine.TopUpIsolatedMargin(asset, parse_e8(leverage))
         case _:
             assert_never(action)
 
