@@ -14,6 +14,7 @@ from typing import Protocol
 from perpmaker.venue.admission import Admission, SignedAction
 from perpmaker.venue.answer_rules import AnswerRules
 from perpmaker.venue.engine.actions import Action, order_key
+from perpmaker.venue.engine.audit import Audit
 from perpmaker.venue.engine.execute import Answer, Err, execute, fire_scheduled_cancels
 from perpmaker.venue.engine.families import settle_families
 from perpmaker.venue.engine.funding import settle_funding
@@ -70,6 +71,7 @@ class Venue:
     participants: Participants | None = None
     on_block: Callable[[Block], None] | None = None
     """Hears of every committed block before those who are answered."""
+    audit: Audit = field(default_factory=Audit)
     _pending: list[_Pending] = field(default_factory=list)
     _marks_ms: int | None = None
     _premium_ms: int | None = None
@@ -87,7 +89,10 @@ class Venue:
         self._pending.append(_Pending(action, reply, house=address))
 
     def step(self, now_ms: int) -> Block:
-        """Build and commit the block of this time. Time never runs backwards, whatever the caller says."""
+        """Build and commit the block of this time. Time never runs backwards, whatever the caller says.
+
+        Raises `BrokenInvariantError` when the books no longer add up; the venue must then stop.
+        """
         state = self.state
         state.now_ms = max(now_ms, state.now_ms + 1)
         state.height += 1
@@ -108,6 +113,7 @@ class Venue:
         settle_families(state)
         self._settle_hour()
         block = Block(state.height, state.now_ms, state.take_events())
+        self.audit.check(state, block.events)
         self.tape.record(block.events)
         if self.on_block is not None:
             self.on_block(block)

@@ -126,13 +126,6 @@ class TopUpIsolatedMargin:
     leverage_e8: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotOffered:
-    """An action of the exchange that this venue reads, checks and then refuses in words."""
-
-    type: str
-
-
 UserSigned = ApproveAgent | ApproveBuilderFee | UsdSend | Withdraw | ClassTransfer | SendAsset | UserSetAbstraction
 AccountAction = (
     UserSigned
@@ -144,5 +137,4 @@ AccountAction = (
     | ReserveRequestWeight
     | UpdateIsolatedMargin
     | TopUpIsolatedMargin
-    | NotOffered
 )

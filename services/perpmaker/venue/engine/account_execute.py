@@ -12,7 +12,6 @@ from perpmaker.venue.engine.account_actions import (
     ApproveBuilderFee,
     ClassTransfer,
     CreateSubAccount,
-    NotOffered,
     RenameSubAccount,
     ReserveRequestWeight,
     SendAsset,
@@ -84,8 +83,6 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             if not state.is_listed(asset):
                 return f"Invalid perp asset {asset}"
             return leverage.top_up_isolated(state, account, state.market(asset), leverage_e8)
-        case NotOffered(kind):
-            return f"Action {kind} is not available on this venue."
         case _:
             assert_never(action)
 

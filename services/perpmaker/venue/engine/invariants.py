@@ -20,13 +20,7 @@ def violations(state: State) -> list[str]:
         bid, ask = book.best_bid(), book.best_ask()
         if bid is not None and ask is not None and bid >= ask:
             found.append(f"book of {market.coin} is crossed at {bid} and {ask}")
-    for token, pool in state.pools.items():
-        dexes = [dex.index for dex in state.dexes if dex.token.index == token]
-        cash = sum(_cash_e8(state, account, dexes) for account in state.accounts.values())
-        cash += sum(a.spot_e8.get(token, 0) for a in state.accounts.values())
-        money = cash + pool.fees_e8 + pool.funding_residue_e8 + sum(pool.builder_fees_e8.values())
-        if money != pool.deposits_e8:
-            found.append(f"cash, fees and funding of token {token} come to {money}, deposits were {pool.deposits_e8}")
+    found += money_violations(state)
     resting = {
         oid for book in state.books.values() for side in (book.bids, book.asks) for level in side for oid in level.queue
     }
@@ -37,6 +31,19 @@ def violations(state: State) -> list[str]:
         found.append(f"orders in books, open and in records differ: {resting ^ opened | opened ^ recorded}")
     found += [f"reserved margin of {a.address} is off" for a in state.accounts.values() if not _reserves_add_up(a)]
     found += [f"level total wrong in {m.coin}" for m in state.markets if not _levels_add_up(state, m.asset)]
+    return found
+
+
+def money_violations(state: State) -> list[str]:
+    """Collaterals in which cash, fees, funding and builders' earnings are not what came in."""
+    found: list[str] = []
+    for token, pool in state.pools.items():
+        dexes = [dex.index for dex in state.dexes if dex.token.index == token]
+        cash = sum(_cash_e8(state, account, dexes) for account in state.accounts.values())
+        cash += sum(a.spot_e8.get(token, 0) for a in state.accounts.values())
+        money = cash + pool.fees_e8 + pool.funding_residue_e8 + sum(pool.builder_fees_e8.values())
+        if money != pool.deposits_e8:
+            found.append(f"cash, fees and funding of token {token} come to {money}, deposits were {pool.deposits_e8}")
     return found
 
 
