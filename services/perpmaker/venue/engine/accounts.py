@@ -65,6 +65,7 @@ class Fill:
     tid: int
     tx_hash: str
     builder_fee_e8: int = 0
+    twap_id: int | None = None
     """Part of `fee_e8`."""
     liquidation: Liquidation | None = None
 

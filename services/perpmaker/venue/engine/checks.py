@@ -46,7 +46,7 @@ def refusal_of(state: State, account: Account, order: Order) -> Refusal | None:
     if refusal := _refused_by_book(state, order):
         return refusal
     asked = NewOrder(order.asset, order.is_buy, order.px_e8, order.sz_e8, order.tif, order.reduce_only)
-    has_nothing = not order.tif.may_rest and margin.equity_e8(state, account) <= 0
+    has_nothing = not order.tif.may_rest and margin.equity_e8(state, account, market.dex.index) <= 0
     if has_nothing and not margin.affords(state, account, market, asked):
         return Status.MARGIN_REJECTED, {}
     closes_all = order.reduce_only and order.orig_sz_e8 >= closable

@@ -58,6 +58,7 @@ def settle(
         tid=tid,
         tx_hash=state.tx_hash,
         builder_fee_e8=builder_fee,
+        twap_id=order.twap_id,
         liquidation=state.liquidation,
     )
     account.fills.append(fill)

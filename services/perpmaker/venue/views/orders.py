@@ -138,7 +138,7 @@ def fill(state: State, made: Fill) -> dict[str, Any]:
         "fee": shown_e8(made.fee_e8),
         "tid": made.tid,
         "feeToken": "USDC",
-        "twapId": None,
+        "twapId": made.twap_id,
     }
     if made.cloid is not None:
         shown["cloid"] = made.cloid
