@@ -12,7 +12,7 @@ from tests.support.venue import TestVenue, VenueClient, key_of, running
 from tests.support.waiting import until
 
 from perpmaker.common.clock import ManualClock
-from perpmaker.gateway.execution import FORMER_SIGNERS_KEPT_MS, ForgottenSignerError, SigningDesk
+from perpmaker.gateway.desk import FORMER_SIGNERS_KEPT_MS, ForgottenSignerError, SigningDesk
 from perpmaker.gateway.key import SigningKey
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import Nonces

@@ -38,7 +38,10 @@ async def test_stream_begins_with_a_gap_that_is_closed_by_snapshots(tmp_path: Pa
         assert kinds[0] == "gap_opened"
         assert account.messages[0].gap_opened.reason == "start"
         assert kinds.index("open_orders") < kinds.index("account") < kinds.index("gap_closed")
-        assert closed.gap_closed.snapshot_time_ms > 0
+        evidence = closed.gap_closed
+        assert evidence.snapshot_time_ms > 0
+        assert evidence.account_time_ms > 0
+        assert (evidence.open_orders, evidence.fills) == (0, 0)
         snapshot = next(message.open_orders for message in account.messages if message.HasField("open_orders"))
         assert snapshot.queried
 

@@ -52,6 +52,8 @@ class Snapshot:
     open_orders: pb.OpenOrders
     fills: Sequence[common.Fill]
     account: pb.AccountState
+    fills_since_ms: int = 0
+    """Exchange time from which fills were read."""
 
 
 class AccountHub:
@@ -108,7 +110,14 @@ class AccountHub:
             return False
         for subscriber in waiting:
             subscriber.in_gap = False
-        closed = pb.GapClosed(snapshot_time_ms=orders.as_of_ms, account_since_ms=self.account_since_ms)
+        closed = pb.GapClosed(
+            snapshot_time_ms=orders.as_of_ms,
+            account_since_ms=self.account_since_ms,
+            fills_since_ms=snapshot.fills_since_ms,
+            fills=len(snapshot.fills),
+            open_orders=len(orders.orders),
+            account_time_ms=account.exchange_time_ms,
+        )
         self._send(event("", orders.as_of_ms, receive_ns, gap_closed=closed), waiting)
         self._refresh()
         return True

@@ -11,6 +11,8 @@ cleared, otherwise it stays armed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -25,7 +27,7 @@ from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.common.config import load_part
 from perpmaker.common.reconfigure import Configuration
 from perpmaker.common.service import Runtime, Service, StartError
-from perpmaker.gateway import metrics, preflight, sign_up
+from perpmaker.gateway import custody, metrics, preflight, sign_up
 from perpmaker.gateway.account_hub import AccountHub
 from perpmaker.gateway.budget import Budgets, BudgetSettings
 from perpmaker.gateway.connections.account import AccountStream
@@ -37,8 +39,9 @@ from perpmaker.gateway.connections.socket import Socket, SocketOwner, SocketSett
 from perpmaker.gateway.curve import is_native
 from perpmaker.gateway.dead_mans_switch import DeadMansSwitch
 from perpmaker.gateway.decode import frames
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.execution import Execution, SigningDesk
+from perpmaker.gateway.execution import Execution
 from perpmaker.gateway.fencing import MAX_CLOCK_OFFSET_MS, Fence
 from perpmaker.gateway.gap_keeper import keep_closed
 from perpmaker.gateway.identity import Identity, open_identity
@@ -65,6 +68,7 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2, orderstate_pb2_grpc
 COMPONENT = "gateway"
 _SLOW_SIGNATURE_US = 1_000
 _CLOCK_EVERY_S = 10.0
+_CLOCK_AGAIN_S = 1.0
 _LIMITS_EVERY_S = 60.0
 _VALIDITY_EVERY_S = 600.0
 _CLOCK_SAMPLES_AT_START = 3
@@ -77,6 +81,7 @@ _log = logs.get(__name__)
 
 def main(config_path: Path) -> None:
     """Run the gateway until it is told to stop. Raises ConfigError; ends the process otherwise."""
+    custody.shield()
     part = load_part(config_path, GatewayPart)
     service.run(COMPONENT, part.endpoint, lambda runtime: Gateway(part, runtime), account=part.account)
 
@@ -139,6 +144,7 @@ class Gateway(Service):
             self._exchange_clock,
             self._measurements,
             part.expires_in_ms,
+            self._market_hub.mark_px_e8,
         )
         self._reconfigurator = Reconfigurator(
             part,
@@ -282,7 +288,7 @@ class Gateway(Service):
             keep_closed(self._account_hub, self._account_stream, self._account_changed, self._reads, self._clock),
             "gaps",
         )
-        self._spawn(self._every(_CLOCK_EVERY_S, self._sample_clock), "clock")
+        self._spawn(self._keep_time(), "clock")
         self._spawn(self._every(_LIMITS_EVERY_S, self._read_limits), "limits")
         self._spawn(self._every(_VALIDITY_EVERY_S, self._read_validity), "signer-validity")
         if self._key_watch is not None:
@@ -317,6 +323,16 @@ class Gateway(Service):
             await asyncio.sleep(seconds)
             await self._once(work)
 
+    async def _keep_time(self) -> None:
+        """Measure the exchange's clock now and then, and soon when it is doubted: no storm of refused nonces."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOCK_EVERY_S):
+                    await self._exchange_clock.doubted.wait()
+            await self._once(self._sample_clock)
+            if self._exchange_clock.is_doubted:
+                await asyncio.sleep(_CLOCK_AGAIN_S)
+
     async def _once(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
@@ -330,10 +346,12 @@ class Gateway(Service):
 
     async def _read_limits(self) -> None:
         limits = await self._rest.info(frames.USER_RATE_LIMIT, "userRateLimit", user=self._identity.address)
-        self._budgets.address.observe(limits.n_requests_cap, limits.n_requests_used)
-        metrics.ADDRESS_LEFT.set(self._budgets.address.left)
-        used = self._budgets.ip_weight_used(self._clock.monotonic_s()) / self._budgets.ip_weight.capacity
-        metrics.RATE_LIMIT_USED.labels("ip_weight").set(used)
+        address, now_s = self._budgets.address, self._clock.monotonic_s()
+        address.observe(limits.n_requests_cap, limits.n_requests_used, now_s)
+        metrics.ADDRESS_LEFT.set(address.left)
+        metrics.ADDRESS_HOURS_LEFT.set(address.hours_left)
+        for name, share in self._budgets.shares_used(self._entry.in_flight, now_s).items():
+            metrics.RATE_LIMIT_USED.labels(name).set(share)
 
     async def _read_validity(self) -> None:
         self._signer_valid_until_ms = await preflight.valid_until_ms(
@@ -388,6 +406,8 @@ class Gateway(Service):
             highest_nonce=self._desk.nonces.highest,
             dead_man_firings_left=self._switch.firings_left,
             applied_revision=self._configuration.revision,
+            actions_left=self._budgets.address.left,
+            actions_left_millihours=_millihours(self._budgets.address.hours_left),
         )
         self._measurements.fill_in(status)
         return status
@@ -441,3 +461,7 @@ class Gateway(Service):
             _log.warning("dead_mans_switch.left_armed", open_orders=len(resting))
         else:
             await self._switch.clear()
+
+
+def _millihours(hours: float) -> int:
+    return round(hours * 1000) if math.isfinite(hours) else 0

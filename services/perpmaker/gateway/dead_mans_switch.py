@@ -19,8 +19,8 @@ from perpmaker.common.attendance import PATIENCE_S, Attendance
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.execution import SigningDesk
 from perpmaker.gateway.outcomes import Accepted, Malformed, Refused, read_answer
 from perpmaker.hyperliquid.wire import ScheduleCancelAction
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from perpmaker.common.clock import Clock
@@ -19,10 +20,25 @@ class ExchangeClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._intervals: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
+        self.doubted = asyncio.Event()
+        """Set while the exchange's words contradict the measured offset: it must be measured anew."""
 
     def observe(self, asked_ms: int, answered_ms: int, exchange_ms: int) -> None:
         """Take one answer of the exchange's time: its offset lies between the two ends of the exchange of words."""
+        if self.doubted.is_set():
+            # What was measured before the doubt is what is doubted.
+            self._intervals.clear()
+            self.doubted.clear()
         self._intervals.append((exchange_ms - answered_ms, exchange_ms - asked_ms))
+
+    def doubt(self) -> None:
+        """Trust the offset no longer until the next sample: the exchange refused a nonce for its time."""
+        self.doubted.set()
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the offset must be measured before anything relies on it."""
+        return self.doubted.is_set()
 
     @property
     def offset_ms(self) -> int:

@@ -17,6 +17,8 @@ Refusal = Literal[
     "unknown_market",
     "budget",
     "invalid",
+    "price_band",
+    "notional",
     "not_connected",
     "stopping",
 ]
@@ -60,7 +62,14 @@ class Fence:
 
 
 def refusal(
-    fence: Fence, market: str, epoch: int, *, not_after_ms: int, now_ms: int, clock_offset_ms: int
+    fence: Fence,
+    market: str,
+    epoch: int,
+    *,
+    not_after_ms: int,
+    now_ms: int,
+    clock_offset_ms: int,
+    is_clock_doubted: bool = False,
 ) -> Refusal | None:
     """Why placements and modifies of a plan may not be signed now, or None."""
     if fence.is_closed:
@@ -71,7 +80,7 @@ def refusal(
         return "disarmed"
     if not_after_ms and now_ms > not_after_ms:
         return "permission_expired"
-    if abs(clock_offset_ms) >= MAX_CLOCK_OFFSET_MS:
+    if is_clock_doubted or abs(clock_offset_ms) >= MAX_CLOCK_OFFSET_MS:
         return "clock"
     return None
 

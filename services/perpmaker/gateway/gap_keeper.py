@@ -40,9 +40,10 @@ async def keep_closed(
 async def _close(hub: AccountHub, reads: AccountReads, clock: Clock) -> bool:
     generation = hub.generation
     open_orders = await reads.open_orders()
-    fills = await reads.fills(hub.fills_needed_since_ms())
+    since_ms = hub.fills_needed_since_ms()
+    fills = await reads.fills(since_ms)
     account = await reads.account()
-    closed = hub.close_gap(generation, Snapshot(open_orders, fills, account), clock.monotonic_ns())
+    closed = hub.close_gap(generation, Snapshot(open_orders, fills, account, since_ms), clock.monotonic_ns())
     if closed:
         _log.info("gap.closed", fills=len(fills), open_orders=len(open_orders.orders))
     return closed

@@ -101,6 +101,11 @@ class MarketHub:
         """Drop what is known of a market that is served no longer."""
         self._newest = {key: message for key, message in self._newest.items() if key[0] != market}
 
+    def mark_px_e8(self, market: str) -> int:
+        """Newest mark price of a market; 0 when none is known."""
+        message = self._newest.get((market, "context"))
+        return 0 if message is None else message.context.mark_px_e8
+
     def feeds(self) -> Mapping[str, bool]:
         """Whether each market's feed is live."""
         return {market: message.feed.live for (market, kind), message in self._newest.items() if kind == "feed"}

@@ -49,6 +49,8 @@ class PlannedAction:
     action: L1Action
     names: tuple[str, ...]
     """Per item: the cloid placed, created by a modify, or cancelled; the decimal order id where there is no cloid."""
+    positions: tuple[int, ...]
+    """Per item: its place in the list that the action was made from."""
 
     @property
     def is_cancel(self) -> bool:
@@ -68,13 +70,16 @@ def cancel_actions(asset_id: int, cancels: Sequence[pb.CancelOrder]) -> list[Pla
 
 def cancels_of(cancels: Sequence[tuple[int, pb.CancelOrder]]) -> list[PlannedAction]:
     """The same for orders of several markets, each with its asset number."""
+    numbered = list(enumerate(cancels))
     actions = []
-    for chunk in _chunks([(asset, cancel) for asset, cancel in cancels if cancel.cloid]):
-        by_cloid = CancelByCloidAction(cancels=tuple(CancelByCloidWire(asset=a, cloid=c.cloid) for a, c in chunk))
-        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_cloid, tuple(c.cloid for _, c in chunk)))
-    for chunk in _chunks([(asset, cancel) for asset, cancel in cancels if not cancel.cloid]):
-        by_oid = CancelAction(cancels=tuple(CancelWire(a=a, o=c.oid) for a, c in chunk))
-        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_oid, tuple(str(c.oid) for _, c in chunk)))
+    for chunk in _chunks([entry for entry in numbered if entry[1][1].cloid]):
+        by_cloid = CancelByCloidAction(cancels=tuple(CancelByCloidWire(asset=a, cloid=c.cloid) for _, (a, c) in chunk))
+        names = tuple(c.cloid for _, (_, c) in chunk)
+        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_cloid, names, tuple(n for n, _ in chunk)))
+    for chunk in _chunks([entry for entry in numbered if not entry[1][1].cloid]):
+        by_oid = CancelAction(cancels=tuple(CancelWire(a=a, o=c.oid) for _, (a, c) in chunk))
+        names = tuple(str(c.oid) for _, (_, c) in chunk)
+        actions.append(PlannedAction(pb.ACTION_KIND_CANCEL, by_oid, names, tuple(n for n, _ in chunk)))
     return actions
 
 
@@ -89,12 +94,13 @@ def modifies_of(modifies: Sequence[tuple[int, pb.ModifyOrder]]) -> list[PlannedA
         PlannedAction(
             pb.ACTION_KIND_MODIFY,
             BatchModifyAction(
-                modifies=tuple(ModifyWire(oid=m.old_cloid, order=_order_wire(a, m.order)) for a, m in chunk)
+                modifies=tuple(ModifyWire(oid=m.old_cloid, order=_order_wire(a, m.order)) for _, (a, m) in chunk)
             ),
-            tuple(m.order.cloid for _, m in chunk),
+            tuple(m.order.cloid for _, (_, m) in chunk),
+            tuple(n for n, _ in chunk),
         )
         for time_in_force in _TERMS
-        for chunk in _chunks([item for item in modifies if item[1].order.time_in_force == time_in_force])
+        for chunk in _chunks([e for e in enumerate(modifies) if e[1][1].order.time_in_force == time_in_force])
     ]
 
 
@@ -108,11 +114,12 @@ def places_of(places: Sequence[tuple[int, pb.PlaceOrder]]) -> list[PlannedAction
     return [
         PlannedAction(
             pb.ACTION_KIND_PLACE,
-            OrderAction(orders=tuple(_order_wire(a, place) for a, place in chunk), grouping="na"),
-            tuple(place.cloid for _, place in chunk),
+            OrderAction(orders=tuple(_order_wire(a, place) for _, (a, place) in chunk), grouping="na"),
+            tuple(place.cloid for _, (_, place) in chunk),
+            tuple(n for n, _ in chunk),
         )
         for time_in_force in _TERMS
-        for chunk in _chunks([item for item in places if item[1].time_in_force == time_in_force])
+        for chunk in _chunks([entry for entry in enumerate(places) if entry[1][1].time_in_force == time_in_force])
     ]
 
 

@@ -19,8 +19,8 @@ from perpmaker.common.service import StartError
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import frames
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import WARN_OFFSET_MS, ExchangeClock
-from perpmaker.gateway.execution import SigningDesk
 from perpmaker.gateway.identity import Identity
 from perpmaker.gateway.instruments import UnknownMarketError, dexes_of, resolve
 from perpmaker.gateway.outcomes import Accepted, Malformed, Refused, read_answer

@@ -17,7 +17,7 @@ from perpmaker.gateway.connections.account import AccountStream
 from perpmaker.gateway.connections.market_data import MarketDataStream
 from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.dead_mans_switch import DeadMansSwitch
-from perpmaker.gateway.execution import SigningDesk
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.instruments import UnknownMarketError, dexes_of, resolve
 from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.preflight import update_leverage

@@ -9,8 +9,8 @@ from typing import Final
 from perpmaker.common import logs
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import ReadError, Rest
+from perpmaker.gateway.desk import ForgottenSignerError, SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.execution import ForgottenSignerError, SigningDesk
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 from perpmaker.gateway.reads import AccountReads
 from perpmaker.gateway.resolution import INDEX_LAG_MS, Evidence, Question, Traces, answer, settled_after_ms, verdict

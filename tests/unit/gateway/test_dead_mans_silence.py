@@ -12,8 +12,8 @@ from perpmaker.common.clock import ManualClock
 from perpmaker.gateway.budget import Budgets, BudgetSettings
 from perpmaker.gateway.connections.rest import Rest
 from perpmaker.gateway.dead_mans_switch import DeadMansSwitch
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
-from perpmaker.gateway.execution import SigningDesk
 from perpmaker.gateway.key import SigningKey
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import Nonces

@@ -40,3 +40,12 @@ def test_old_samples_are_forgotten() -> None:
 
 def test_without_a_sample_nothing_is_assumed() -> None:
     assert _observed().offset_ms == 0
+
+
+def test_doubt_lasts_until_the_next_sample_and_takes_the_old_ones_with_it() -> None:
+    clock = _observed((0, 10, 10))
+    clock.doubt()
+    assert clock.is_doubted
+    clock.observe(NOW, NOW + 500, NOW + 2_500)
+    assert not clock.is_doubted
+    assert clock.offset_ms == 2_000

@@ -76,3 +76,9 @@ def test_nothing_armed_later_opens_a_closed_fence() -> None:
     fence.arm("")
     fence.arm("BTC")
     assert refusal(fence, "BTC", 1, not_after_ms=0, now_ms=0, clock_offset_ms=0) == "stopping"
+
+
+def test_doubted_clock_stops_placements() -> None:
+    fence = Fence()
+    assert refusal(fence, "BTC", 1, not_after_ms=0, now_ms=0, clock_offset_ms=0, is_clock_doubted=True) == "clock"
+    assert refusal(fence, "BTC", 1, not_after_ms=0, now_ms=0, clock_offset_ms=0) is None

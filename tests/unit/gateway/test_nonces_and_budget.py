@@ -8,6 +8,7 @@ from perpmaker.common.clock import ManualClock
 from perpmaker.gateway.budget import (
     Budgets,
     BudgetSettings,
+    Priority,
     TokenBucket,
     exchange_weight,
     info_weight,
@@ -136,3 +137,44 @@ def test_weight_of_a_fill_page_is_a_full_page_until_counted() -> None:
     assert info_weight("orderStatus") == 2
     assert info_weight("userRole") == 60
     assert info_weight("openOrders", 500) == 20
+
+
+def test_what_comes_first_is_refused_last() -> None:
+    budgets = _budgets(reserved=30)
+    in_flight = {
+        priority: next(n for n in range(101) if budgets.admit_orders(1, n, 0.0, priority) == "in_flight")
+        for priority in Priority
+    }
+    assert in_flight == {Priority.REDUCE_ONLY: 85, Priority.REQUOTE: 70, Priority.ADD_LEVEL: 60}
+
+
+def test_own_ceiling_keeps_a_part_for_requotes_and_reductions() -> None:
+    def taken(priority: Priority) -> int:
+        budgets = _budgets(ceiling=600)
+        return next(n for n in range(601) if budgets.admit_orders(1, 0, 0.0, priority) is not None or n == 600)
+
+    assert [taken(priority) for priority in Priority] == [600, 585, 540]
+
+
+def test_address_limit_is_left_to_what_comes_first() -> None:
+    budgets = _budgets()
+    budgets.address.observe(cap=10_000, used=9_850)
+    assert budgets.admit_orders(1, 0, 0.0, Priority.ADD_LEVEL) == "address"
+    assert budgets.admit_orders(50, 0, 0.0, Priority.REQUOTE) is None
+    assert budgets.admit_orders(1, 0, 0.0, Priority.REQUOTE) == "address"
+    assert budgets.admit_orders(50, 0, 0.0, Priority.REDUCE_ONLY) is None
+    assert budgets.admit_orders(1, 0, 0.0, Priority.REDUCE_ONLY) == "address"
+    budgets.record_cancels(100, 0.0)
+
+
+def test_forecast_goes_on_as_in_the_last_hour() -> None:
+    address = _budgets().address
+    assert address.hours_left == float("inf")
+    address.observe(10_000, 0, 0.0)
+    address.observe(10_000, 1_000, 1_800.0)
+    assert address.hours_left == pytest.approx(4.5)
+    # Volume gave back as much as was sent since, and the first half hour is forgotten.
+    address.observe(12_000, 3_000, 5_400.0)
+    assert address.hours_left == float("inf")
+    address.observe(12_000, 12_500, 5_500.0)
+    assert address.hours_left == 0
