@@ -272,3 +272,11 @@ def test_a_modify_may_place_a_trigger_order_only_when_always_placing() -> None:
     assert refused["error"].startswith("Replacement order must be Alo")
     assert venue.status(ALICE, old) == "open"
     assert venue.modify(ALICE, old, trigger("175"), always=True) == "waitingForTrigger"
+
+
+def test_a_fired_order_does_not_take_its_client_id_back_from_a_newer_one() -> None:
+    venue = with_position()
+    venue.place(ALICE, trigger("175", "174", market=False, cloid=STOP))
+    newer = oid_of(venue.place(ALICE, limit("170", cloid=STOP)))
+    venue.move_mark("175")
+    assert order_of(venue, STOP).oid == newer

@@ -12,6 +12,7 @@ from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit
 
 from perpmaker.venue.engine.actions import StartTwap, StopTwap
 from perpmaker.venue.engine.answers import Ok
+from perpmaker.venue.engine.halts import halt
 from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.state import ZERO_HASH
 from perpmaker.venue.engine.twap_records import Twap, TwapStatus
@@ -110,3 +111,20 @@ def test_nobody_cancels_anothers_twap_order() -> None:
     twap = running(venue, start(venue))
     venue.run(CAROL, StopTwap(0, twap.twap_id))
     assert twap.status is TwapStatus.ACTIVATED
+
+
+def test_a_halt_ends_a_twap_order_and_refuses_new_ones() -> None:
+    venue = with_sellers()
+    twap = running(venue, start(venue))
+    halt(venue.venue.state, venue.venue.state.markets[0])
+    venue.step(30_000)
+    assert twap.status is TwapStatus.TERMINATED
+    assert start(venue)["error"].startswith("Trading is halted.")
+
+
+def test_slices_are_missed_while_only_post_only_orders_pass() -> None:
+    venue = with_sellers()
+    start(venue)
+    venue.state.gates.post_only = True
+    venue.step(30_000)
+    assert venue.position(ALICE) == E8

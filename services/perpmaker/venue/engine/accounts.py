@@ -216,7 +216,12 @@ class Account:
         return self.exposures.setdefault(asset, Exposure())
 
     def remember(self, order: Order) -> None:
-        """File an order under its oid and cloid; the oldest ended records make room for new ones."""
+        """File an order under its oid and cloid; the oldest ended records make room for new ones.
+
+        An order that is filed already keeps its place: by now its cloid may belong to a newer one.
+        """
+        if order.oid in self.records:
+            return
         self.records[order.oid] = order
         if order.cloid is not None:
             self.cloids[order.cloid] = order.oid

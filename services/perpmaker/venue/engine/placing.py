@@ -111,7 +111,7 @@ def enter(state: State, account: Account, order: Order) -> Outcome:
 def _unrecorded_refusal(state: State, account: Account, wanted: NewOrder) -> str | None:
     if wanted.refusal is not None:
         return wanted.refusal
-    if state.gates.post_only and wanted.tif is not Tif.ALO and not account.is_house:
+    if state.gates.post_only and wanted.tif is not Tif.ALO:
         return texts.POST_ONLY_PERIOD
     if wanted.builder is not None:
         approved = account.builder_approvals.get(wanted.builder.address, 0)

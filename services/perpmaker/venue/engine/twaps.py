@@ -1,8 +1,9 @@
 """TWAP orders: a size traded in slices, one every 30 s, each an IOC at most 3 % worse than the mark.
 
 A slice brings what has been executed up to its share of the size; what earlier ones missed is made up for by later
-ones of at most three times the normal size. The order runs until its minutes are over, whatever is left then.
-Slices are missed while only post-only orders pass. Randomised slices vary by a fifth, as the venue's seed has it.
+ones of at most three times the normal size. The order runs until its minutes are over, whatever is left then. Slices
+are missed while only post-only orders pass, and a halt of the market ends the order. Randomised slices vary by a
+fifth, as the venue's seed has it.
 Source: Hyperliquid documentation, "Order types", TWAP; texts as measured.
 """
 
@@ -66,6 +67,9 @@ def stop_twap(state: State, account: Account, asset: int, twap_id: int) -> str |
 def run_twaps(state: State) -> None:
     """Send every slice that is due, oldest TWAP order first."""
     for twap in [t for t in state.twaps.values() if t.is_running and t.next_slice_ms <= state.now_ms]:
+        if twap.asset in state.halted:
+            _end(state, twap, TwapStatus.TERMINATED)
+            continue
         _send_slice(state, twap)
         twap.slices_sent += 1
         if twap.slices_sent >= twap.slices or twap.executed_sz_e8 >= twap.sz_e8:
@@ -108,6 +112,8 @@ def _random_percent(state: State, twap: Twap) -> int:
 
 
 def _refusal(state: State, account: Account, action: StartTwap) -> str | None:
+    if action.asset in state.halted:
+        return f"{texts.HALTED} asset={action.asset}"
     if not action.sz_e8:
         return "Order has zero size."
     if not state.market(action.asset).is_on_lot(action.sz_e8):
