@@ -11,7 +11,8 @@ from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, trigger
 
 from perpmaker.venue.core import Block
 from perpmaker.venue.engine.actions import ScheduleCancel, UpdateLeverage
-from perpmaker.venue.engine.invariants import state_hash, violations
+from perpmaker.venue.engine.digest import state_hash
+from perpmaker.venue.engine.invariants import violations
 from perpmaker.venue.engine.orders import Grouping, NewOrder, Order, Status, Tif
 from perpmaker.venue.units import E8, canonical_e8, parse_e8
 

@@ -26,7 +26,11 @@ def register(app: typer.Typer) -> None:
     app.command("order-state")(order_state)
     app.command()(risk)
     app.command()(quoter)
-    app.command()(venue)
+    simulated = typer.Typer(invoke_without_command=True)
+    simulated.callback()(venue)
+    simulated.command("faults")(venue_faults)
+    simulated.command("replay-journal")(venue_replay_journal)
+    app.add_typer(simulated, name="venue")
     app.command()(store)
     app.command("simulated-wallet", hidden=True)(simulated_wallet)
 
@@ -59,7 +63,24 @@ def quoter(config: Config) -> None:
     run_process(main, config)
 
 
+def venue_faults() -> None:
+    """List every operation of the control port, and every fault it can throw."""
+    from perpmaker.venue.app import show_faults
+
+    show_faults()
+
+
+def venue_replay_journal(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Journal of a venue.")],
+) -> None:
+    """Run a journal again, and compare every answer and every state hash with what was recorded."""
+    from perpmaker.venue.app import replay_journal
+
+    replay_journal(file)
+
+
 def venue(
+    ctx: typer.Context,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the exchange API; 0 takes a free one.")
     ] = _VENUE.port,
@@ -125,8 +146,22 @@ def venue(
     sub_account_volume: Annotated[
         int, typer.Option(min=0, metavar="USD", help="Traded volume below which createSubAccount is refused.")
     ] = _VENUE.sub_account_volume_usd,
+    virtual_time: Annotated[
+        bool, typer.Option("--virtual-time", help="Let time pass only when the control port's advance says so.")
+    ] = _VENUE.virtual_time,
+    start_ms: Annotated[
+        int, typer.Option(min=0, help="Time of the first block, milliseconds; 0 takes the machine's.")
+    ] = _VENUE.start_ms,
+    faults: Annotated[
+        str, typer.Option(metavar="FILE|random:SEED[:INTENSITY]", help="Schedule of faults to carry out.")
+    ] = _VENUE.faults,
+    journal: Annotated[
+        str, typer.Option(metavar="FILE", help="New file to record everything into, for replay-journal.")
+    ] = _VENUE.journal,
 ) -> None:
     """Run a simulated exchange on this machine, alone."""
+    if ctx.invoked_subcommand is not None:
+        return
     from perpmaker.venue.app import main
 
     main(
@@ -154,6 +189,10 @@ def venue(
             address_requests=address_requests,
             ws_users=ws_users,
             sub_account_volume_usd=sub_account_volume,
+            virtual_time=virtual_time,
+            start_ms=start_ms,
+            faults=faults,
+            journal=journal,
         )
     )
 

@@ -10,18 +10,26 @@ import json
 import signal
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
 from perpmaker.venue.answer_rules import answer_rules
+from perpmaker.venue.engine.audit import BrokenInvariantError
 from perpmaker.venue.engine.markets import list_markets
+from perpmaker.venue.faults.engine_ops import BadOperationError
+from perpmaker.venue.faults.schedule import BadScheduleError
 from perpmaker.venue.flow.replay.queueing import queue_model
 from perpmaker.venue.flow.replay.schema import RecordingError
+from perpmaker.venue.journal.replay import BadJournalError, replay
+from perpmaker.venue.journal.writer import JournalExistsError
 from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.latency import parse_latencies
-from perpmaker.venue.shell.server import PortInUseError, running_venue
+from perpmaker.venue.shell.operations import readable_operations
+from perpmaker.venue.shell.server import PortInUseError, build, running_venue
 
-__all__ = ["VenueOptions", "main"]
+__all__ = ["VenueOptions", "main", "replay_journal", "show_faults"]
 
 
 def main(options: VenueOptions) -> None:
@@ -44,9 +52,18 @@ def main(options: VenueOptions) -> None:
         _fail(f"--queue: {error}")
     try:
         uvloop.run(_serve(options))
+    except (BadScheduleError, BadOperationError) as error:
+        _fail(f"--faults: {error}")
+    except JournalExistsError as error:
+        _fail(f"--journal: {error}")
+    except BrokenInvariantError as error:
+        _say({"event": "broken", "level": "critical", "error": str(error)})
+        sys.exit(1)
     except RecordingError as error:
         _fail(f"--replay: {error}")
     except OSError as error:
+        if options.journal and error.filename == options.journal:
+            _fail(f"--journal: {options.journal}: {error.strerror}")
         if options.record is None or error.filename != str(options.record):
             raise
         _fail(f"--record: {options.record}: {error.strerror}")
@@ -57,13 +74,37 @@ def main(options: VenueOptions) -> None:
         )
 
 
-def _fail(message: str) -> None:
+def show_faults() -> None:
+    """Print every operation of the control port."""
+    print(readable_operations())  # noqa: T201
+
+
+def replay_journal(path: Path) -> None:
+    """Run a journal again and print what came of it. Exits with 1 when it differs, 2 when it cannot be run."""
+    try:
+        verdict = replay(path, build)
+    except (BadJournalError, OSError, ValueError) as error:
+        _fail(f"replay-journal: {error}")
+    told = {
+        "height": verdict.height,
+        "stateHash": verdict.state_hash,
+        "hashesChecked": verdict.hashes_checked,
+        "answersChecked": verdict.answers_checked,
+        "endedInOrder": verdict.was_stopped,
+        "differences": verdict.differences,
+    }
+    print(json.dumps(told))  # noqa: T201
+    if verdict.differences:
+        sys.exit(1)
+
+
+def _fail(message: str) -> NoReturn:
     print(f"perpmaker venue: {message}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
 
 def _say(event: dict[str, str], *, to_stdout: bool = False) -> None:
-    line = event | {"component": "venue", "level": "info", "ts": datetime.now(UTC).isoformat()}
+    line = {"level": "info"} | event | {"component": "venue", "ts": datetime.now(UTC).isoformat()}
     print(json.dumps(line), file=sys.stdout if to_stdout else sys.stderr, flush=True)
 
 
@@ -75,4 +116,9 @@ async def _serve(options: VenueOptions) -> None:
     async with running_venue(options, lambda address: _say({"event": "funded", "address": address})) as running:
         listening = {"api": running.api_url, "ws": running.ws_url, "control": running.control_url}
         _say({"event": "listening"} | listening, to_stdout=True)
-        await stop.wait()
+        ends = {asyncio.create_task(stop.wait()), asyncio.create_task(running.clockwork.has_broken.wait())}
+        _, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in waiting:
+            end.cancel()
+        if running.clockwork.broken is not None:
+            raise running.clockwork.broken

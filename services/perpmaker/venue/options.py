@@ -48,3 +48,11 @@ class VenueOptions:
     address_requests: int = 10_000
     ws_users: int = 10
     sub_account_volume_usd: int = 100_000
+    virtual_time: bool = False
+    """Time passes only when the control port says so."""
+    start_ms: int = 0
+    """Time of the first block; 0 takes the machine's."""
+    faults: str = ""
+    """File of a fault schedule, or `random:SEED[:INTENSITY]`; empty for none."""
+    journal: str = ""
+    """File to record into; empty for none."""

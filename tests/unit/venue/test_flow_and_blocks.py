@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.support.venue_core import ALICE, BOB, CAROL, START_MS, bench, limit
 
 from perpmaker.venue.core import Venue, build_venue
-from perpmaker.venue.engine.invariants import state_hash, violations
+from perpmaker.venue.engine.digest import state_hash
+from perpmaker.venue.engine.invariants import violations
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.marks import Marks
 from perpmaker.venue.engine.orders import Tif

@@ -11,7 +11,8 @@ import pytest
 from tests.support.market_statistics import Tally, observe
 
 from perpmaker.venue.core import Venue
-from perpmaker.venue.engine.invariants import state_hash, violations
+from perpmaker.venue.engine.digest import state_hash
+from perpmaker.venue.engine.invariants import violations
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.flow.parameters import EPISODES, REGIMES
 from perpmaker.venue.flow.participants import HouseParticipants

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.support.venue_core import ALICE, BLOCK_MS, Bench, limit, oid_of
 
 from perpmaker.venue.core import build_venue
-from perpmaker.venue.engine.invariants import state_hash, violations
+from perpmaker.venue.engine.digest import state_hash
+from perpmaker.venue.engine.invariants import violations
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.orders import Tif
 from perpmaker.venue.engine.state import Rules

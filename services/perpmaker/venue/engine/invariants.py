@@ -1,8 +1,6 @@
-"""What must be true of the venue between any two actions, and a digest to compare two runs by."""
+"""What must be true of the venue between any two actions."""
 
 from __future__ import annotations
-
-import hashlib
 
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.state import State
@@ -73,21 +71,3 @@ def _levels_add_up(state: State, asset: int) -> bool:
         for side in (book.bids, book.asks)
         for level in side
     )
-
-
-def state_hash(state: State) -> str:
-    """A digest of money, positions, orders and prices: equal for equal histories."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((state.now_ms, state.next_oid, state.pool.fees_e8, state.pool.funding_residue_e8)).encode())
-    for marks in state.marks.values():
-        digest.update(repr((marks.oracle_px_e8, marks.mark_px_e8, marks.last_px_e8)).encode())
-    for address in sorted(state.accounts):
-        account = state.accounts[address]
-        sizes = sorted((asset, p.szi_e8, p.cost_quote_e8, p.isolated_raw_e8) for asset, p in account.positions.items())
-        orders = [(o.oid, o.px_e8, o.sz_e8, o.status, o.wait) for o in account.records.values()]
-        cash = sorted(account.cash_e8.items()), sorted(account.spot_e8.items())
-        requests = account.requests, account.requests_reserved
-        digest.update(repr((address, cash, requests, sizes, orders)).encode())
-    twaps = [(t.twap_id, t.status, t.executed_sz_e8, t.slices_sent) for t in state.twaps.values()]
-    digest.update(repr(twaps).encode())
-    return digest.hexdigest()

@@ -66,6 +66,13 @@ def liquidate_all(state: State) -> None:
     settle_families(state)
 
 
+def liquidate(state: State, account: Account) -> None:
+    """Liquidate all an account holds, whatever its margin says."""
+    for risk in _risks(state, account):
+        _liquidate(state, risk)
+    settle_families(state)
+
+
 def _risks(state: State, account: Account) -> list[_Risk]:
     risks = []
     for dex in state.dexes:

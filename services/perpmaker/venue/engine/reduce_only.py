@@ -24,7 +24,12 @@ def trim_reduce_only(state: State, account: Account, asset: int) -> None:
     orders = [o for o in account.open_orders.values() if o.reduce_only and o.asset == asset and not o.is_waiting]
     for is_buy in (True, False):
         side = [o for o in orders if o.is_buy == is_buy]
-        _trim(state, side, sum(o.sz_e8 for o in side) - closable_e8(account, asset, is_buy=is_buy))
+        trim_to(state, side, closable_e8(account, asset, is_buy=is_buy))
+
+
+def trim_to(state: State, oldest_first: list[Order], allowed_e8: int) -> None:
+    """Bring these orders of one side down to a total size, the oldest giving way first."""
+    _trim(state, oldest_first, sum(order.sz_e8 for order in oldest_first) - allowed_e8)
 
 
 def _trim(state: State, oldest_first: list[Order], excess: int) -> None:

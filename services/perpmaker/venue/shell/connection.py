@@ -7,24 +7,27 @@ minute.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
 from perpmaker.venue.engine.limits.sockets import SocketUse
+from perpmaker.venue.faults.board import Board
+from perpmaker.venue.faults.switches import HalfOpen, SlowConsumer
+from perpmaker.venue.faults.timeline import Timeline
 from perpmaker.venue.wire.subscriptions import Subscription
 
 _MOST_WAITING = 20_000
-_IDLE_S = 60.0
+_IDLE_MS = 60_000
 ABNORMAL = 1006
-_TIMER_STEP_S = 1e-6
 
 
 class Connection:
     """Outbox and subscriptions of one client."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, use: SocketUse) -> None:
+    def __init__(
+        self, request: web.Request, socket: web.WebSocketResponse, use: SocketUse, board: Board, timeline: Timeline
+    ) -> None:
         self.use = use
         self.subscriptions: set[Subscription] = set()
         self.addresses: set[str] = set()
@@ -32,9 +35,12 @@ class Connection:
         self._request = request
         self._socket = socket
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
-        self._last_sent_s = time.monotonic()
-        self._due_s: dict[str, float] = {}
+        self.lanes_ms: dict[str, int] = {}
+        self._board = board
+        self._timeline = timeline
+        self._last_sent_ms = timeline.now_ms
+        self._allowance: int | None = None
+        self._refilled = asyncio.Event()
 
     def listens_for(self, address: str) -> bool:
         users = {getattr(stream, "user", None) for stream in self.subscriptions}
@@ -46,20 +52,18 @@ class Connection:
 
     @property
     def is_idle(self) -> bool:
-        return time.monotonic() - self._last_sent_s > _IDLE_S
+        return self._timeline.now_ms - self._last_sent_ms > _IDLE_MS
 
-    def send(self, frame: bytes, delay_ms: int = 0, lane: str = "") -> None:
-        """Queue a text frame, optionally later. Frames of one lane never overtake each other."""
-        now_s = self._loop.time()
-        after_s = self._due_s.get(lane, 0.0)
-        if delay_ms or after_s > now_s:
-            # Timers of equal times may fire in any order, so every frame of a lane gets a time of its own.
-            due_s = self._due_s[lane] = max(now_s + delay_ms / 1000, after_s + _TIMER_STEP_S)
-            self._loop.call_at(due_s, self._enqueue, frame)
-        else:
-            self._enqueue(frame)
+    @property
+    def concerned(self) -> set[str]:
+        """Addresses it listens or acts for."""
+        users = {getattr(stream, "user", None) for stream in self.subscriptions}
+        return self.addresses | {user for user in users if user is not None}
 
-    def _enqueue(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
+        """Queue a text frame."""
+        if self._board.armed and self._board.strike(HalfOpen, "", self.concerned):
+            return
         if self._outbox.qsize() >= _MOST_WAITING:
             self.abort()
         else:
@@ -70,8 +74,23 @@ class Connection:
         with suppress(ConnectionError):
             while True:
                 frame = await self._outbox.get()
+                while self._allowance is not None and self._allowance <= 0:
+                    self._refilled.clear()
+                    await self._refilled.wait()
+                if self._allowance is not None:
+                    self._allowance -= 1
                 await self._socket.send_frame(frame, WSMsgType.TEXT)
-                self._last_sent_s = time.monotonic()
+                self._last_sent_ms = self._timeline.now_ms
+
+    def pace(self) -> None:
+        """After a block: say how many frames may go out before the next."""
+        slow = self._board.strike(SlowConsumer, "", self.concerned) if self._board.armed else None
+        if slow is None and self._allowance is None:
+            return
+        self._allowance = None if slow is None else slow.frames_per_block
+        self._refilled.set()
+        if slow is not None and self._outbox.qsize() >= slow.most_waiting:
+            self.abort()
 
     async def close(self, code: int) -> None:
         """End the connection with a close frame, or without one for the code that means exactly that."""

@@ -8,22 +8,48 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Literal
 
 import msgspec
 
+from perpmaker.hyperliquid import wire
 from perpmaker.venue.admission import SignedAction
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.actions import item_count
-from perpmaker.venue.engine.answers import Answer, Err, Ok
+from perpmaker.venue.engine.answers import Answer, Err
 from perpmaker.venue.engine.limits.ip import UNREADABLE_WEIGHT, answer_weight, exchange_weight, info_weight
+from perpmaker.venue.faults.board import Board
+from perpmaker.venue.faults.switches import (
+    DelayAction,
+    DropAfterCommit,
+    DropBeforeCommit,
+    FillRace,
+    Hang,
+    Refuse,
+    Reset,
+    WrongNetwork,
+)
+from perpmaker.venue.faults.timeline import Timeline
+from perpmaker.venue.shell.conductor import Conductor, shown
 from perpmaker.venue.shell.doors import Doors
-from perpmaker.venue.shell.faults import Faults
 from perpmaker.venue.shell.latency import Latencies
+from perpmaker.venue.shell.misinform import Misinformer
+from perpmaker.venue.shell.pressure import action_kind, race
 from perpmaker.venue.views.info import answer_info
 from perpmaker.venue.wire.decode import UnreadableError, decode_envelope, to_engine
-from perpmaker.venue.wire.info_requests import decode_info
+from perpmaker.venue.wire.info_requests import InfoRequest, decode_info
 from perpmaker.venue.wire.signatures import UnrecoverableError, signers_of
+
+InfoDoor = Literal["rest_info", "ws_post"]
+ActionDoor = Literal["rest_exchange", "ws_post"]
+_HTML = "<html><body><h1>{}</h1></body></html>"
+_REFUSALS = {
+    "422": "Failed to deserialize the JSON body into the target type",
+    "429": "null",
+    "500": "null",
+    "502": _HTML.format("502 Bad Gateway"),
+    "503": _HTML.format("503 Service Temporarily Unavailable"),
+}
 
 
 class LostError(Exception):
@@ -34,14 +60,29 @@ class LostError(Exception):
 class Desk:
     """Takes requests for one venue. `home_source` is the signing source tried first."""
 
-    venue: Venue
-    faults: Faults
+    conductor: Conductor
+    board: Board
+    timeline: Timeline
     home_source: str
     doors: Doors
     latencies: Latencies = field(default_factory=Latencies)
+    misinformer: Misinformer = field(init=False)
 
-    def info(self, body: bytes | msgspec.Raw, ip: str | None = None) -> tuple[str, Any]:
-        """Answer an info request: its type and the JSON value. Raises `UnreadableError`.
+    def __post_init__(self) -> None:
+        self.misinformer = Misinformer(self.venue, self.board)
+
+    @property
+    def venue(self) -> Venue:
+        return self.conductor.venue
+
+    def look(self, body: bytes) -> Any:
+        """The true answer to an info request, without limits or faults. Raises `UnreadableError`."""
+        return answer_info(self.venue, decode_info(body))
+
+    async def info(
+        self, body: bytes | msgspec.Raw, ip: str | None = None, *, door: InfoDoor = "rest_info"
+    ) -> tuple[str, Any]:
+        """Answer an info request: its type and the JSON value. Raises `UnreadableError` and `LostError`.
 
         `ip` is the network address that pays for it; none is not limited.
         """
@@ -52,13 +93,30 @@ class Desk:
             raise
         kind = str(request.__struct_config__.tag)
         self.doors.take(ip, info_weight(kind))
-        answer = answer_info(self.venue, request)
+        answer = await self._answer_badly(request, door) if self.board.armed else answer_info(self.venue, request)
         if isinstance(answer, list):
             self.doors.add(ip, answer_weight(kind, len(answer)))
         return kind, answer
 
+    async def _answer_badly(self, request: InfoRequest, door: InfoDoor) -> Any:
+        """Answer an info request past the switches that act on requests and answers."""
+        user = getattr(request, "user", None)
+        addresses = set() if user is None else {user}
+        if (hang := self._gate(door, addresses)) is not None:
+            await self.timeline.pause(hang.ms)
+            raise LostError
+        answer = self.misinformer.answer(request)
+        if delay_ms := self.board.delay_ms(door, addresses):
+            await self.timeline.pause(delay_ms)
+        return answer
+
     async def act(
-        self, body: bytes | msgspec.Raw, addresses: set[str] | None = None, *, ip: str | None = None
+        self,
+        body: bytes | msgspec.Raw,
+        addresses: set[str] | None = None,
+        *,
+        ip: str | None = None,
+        door: ActionDoor = "rest_exchange",
     ) -> dict[str, Any]:
         """Run a signed action and wait for its block. Raises `UnreadableError` and `LostError`.
 
@@ -69,36 +127,68 @@ class Desk:
         except UnreadableError:
             self.doors.take(ip, UNREADABLE_WEIGHT)
             raise
-        action = to_engine(envelope.action)
-        self.doors.take(ip, exchange_weight(item_count(action)))
+        self.doors.take(ip, exchange_weight(item_count(to_engine(envelope.action))))
         try:
             signers = signers_of(envelope, self.home_source)
         except UnrecoverableError:
-            return _shown(Err("Unable to recover signer."))
+            return shown(Err("Unable to recover signer."))
         concerned = self._concerned(signers)
         if addresses is not None:
             addresses |= concerned
-        if self.faults.loses_request(concerned):
-            raise LostError
-        signed = SignedAction(
-            action,
-            signers,
-            envelope.nonce,
-            envelope.vault_address,
-            envelope.expires_after,
-        )
-        committed: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.venue.submit(signed, partial(_resolve, committed))
-        answer = await committed
-        if self.faults.loses_answer(concerned | self._concerned(signers)):
-            raise LostError
-        if delay_ms := self.delay_ms("ack"):
-            await asyncio.sleep(delay_ms / 1000)
-        return _shown(answer)
+        signed = signed_action(envelope, signers)
+        if not self.board.armed:
+            answer = await self._commit(signed, envelope)
+        else:
+            answer = await self._commit_badly(signed, envelope, concerned, door)
+        latency_ms = self.latencies.draw_ms("ack")
+        if self.board.armed:
+            concerned |= self._concerned(signers)
+            if self.board.strike(DropAfterCommit, door, concerned):
+                raise LostError
+            latency_ms += self.board.delay_ms(door, concerned)
+        if latency_ms:
+            await self.timeline.pause(latency_ms)
+        return shown(answer)
 
-    def delay_ms(self, channel: str) -> int:
-        """How long the next message of a channel takes: its ordinary latency and what was ordered on top."""
-        return self.latencies.draw_ms(channel) + self.faults.delays_ms.get(channel, 0)
+    def _commit(self, signed: SignedAction, envelope: wire.Envelope) -> asyncio.Future[Answer]:
+        committed: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.conductor.submit(signed, envelope, partial(_resolve, committed))
+        return committed
+
+    async def _commit_badly(
+        self, signed: SignedAction, envelope: wire.Envelope, concerned: set[str], door: ActionDoor
+    ) -> Answer:
+        """Bring an action to its block past the switches that act on requests."""
+        board = self.board
+        hang = self._gate(door, concerned)
+        if hang is not None:
+            if hang.executes:
+                self._commit(signed, envelope)
+            await self.timeline.pause(hang.ms)
+            raise LostError
+        if board.strike(DropBeforeCommit, door, concerned):
+            raise LostError
+        if board.strike(WrongNetwork, door, concerned):
+            return Err(f"User or API Wallet {signed.signers[-1]} does not exist.")
+        if board.holding(DelayAction, "", concerned):
+            delay_ms = board.action_delay_ms(action_kind(signed.action), concerned)
+            if delay_ms:
+                await self.timeline.pause(delay_ms)
+        # A race that finds nothing to fill is no opportunity, and does not count.
+        takers = race(self.venue, signed.action, concerned) if board.holding(FillRace, door, concerned) else []
+        if takers and board.strike(FillRace, door, concerned):
+            for taker in takers:
+                self.conductor.submit_house(*taker, lambda _: None)
+            await self.timeline.pause(1)
+        return await self._commit(signed, envelope)
+
+    def _gate(self, door: str, addresses: set[str]) -> Hang | None:
+        """What refuses a request at the door, or lets it hang."""
+        if (refuse := self.board.strike(Refuse, door, addresses)) is not None:
+            raise UnreadableError(int(refuse.kind), _REFUSALS[refuse.kind])
+        if self.board.strike(Reset, door, addresses):
+            raise LostError
+        return self.board.strike(Hang, door, addresses)
 
     def _concerned(self, signers: tuple[str, ...]) -> set[str]:
         admission = self.venue.admission
@@ -106,16 +196,13 @@ class Desk:
         return set(signers) | {master for master in masters if master is not None}
 
 
+def signed_action(envelope: wire.Envelope, signers: tuple[str, ...]) -> SignedAction:
+    """What admission judges, from the canonical request and the addresses its signature recovers to."""
+    return SignedAction(
+        to_engine(envelope.action), signers, envelope.nonce, envelope.vault_address, envelope.expires_after
+    )
+
+
 def _resolve(committed: asyncio.Future[Answer], answer: Answer) -> None:
     if not committed.done():  # whoever asked may have left meanwhile
         committed.set_result(answer)
-
-
-def _shown(answer: Answer) -> dict[str, Any]:
-    match answer:
-        case Ok(response):
-            return {"status": "ok", "response": response}
-        case Err(text):
-            return {"status": "err", "response": text}
-        case _:
-            assert_never(answer)

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from perpmaker.venue.faults.switches import RefuseConnect
 from perpmaker.venue.shell.desk import Desk, LostError
 from perpmaker.venue.shell.doors import ip_of
 from perpmaker.venue.shell.sockets import Sockets
@@ -24,7 +25,7 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     """The public side of the venue."""
 
     async def info(request: web.Request) -> web.Response:
-        return _json(desk.info(await request.read(), ip_of(request))[1])
+        return _json((await desk.info(await request.read(), ip_of(request)))[1])
 
     async def exchange(request: web.Request) -> web.Response:
         return _json(await desk.act(await request.read(), ip=ip_of(request)))
@@ -37,7 +38,7 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in _WITHOUT_ENVELOPE:
             return await handler(request)
-        if desk.faults.refuses_rest:
+        if desk.board.strike(RefuseConnect, "rest"):
             return _vanish(request)
         kind = request.content_type
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -64,7 +65,7 @@ def observers_info(desk: Desk) -> Handler:
 
     async def info(request: web.Request) -> web.Response:
         try:
-            return _json(desk.info(await request.read())[1])
+            return _json(desk.look(await request.read()))
         except UnreadableError as refused:
             return _refused(refused, {})
 
@@ -72,12 +73,18 @@ def observers_info(desk: Desk) -> Handler:
 
 
 def _refused(refused: UnreadableError, headers: dict[str, str]) -> web.Response:
-    kind = "application/json" if refused.text == "null" else "text/plain"
+    kind = _content_type(refused.text)
     return web.Response(status=refused.status, text=refused.text, content_type=kind, headers=_HEADERS | headers)
 
 
 def _json(value: object) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json", headers=_HEADERS)
+
+
+def _content_type(text: str) -> str:
+    if text == "null":
+        return "application/json"
+    return "text/html" if text.startswith("<") else "text/plain"
 
 
 def _vanish(request: web.Request) -> web.Response:

@@ -1,16 +1,16 @@
 """A running venue: two listening ports and the block clock between start and stop.
 
-A block is committed every `block_ms`; a late clock skips blocks rather than building several at once.
+The clock is the machine's, or in virtual time the control port's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
@@ -18,13 +18,18 @@ from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.state import Rules
+from perpmaker.venue.faults.board import Board
+from perpmaker.venue.faults.schedule import load_schedule
+from perpmaker.venue.faults.timeline import Timeline
 from perpmaker.venue.flow.choice import participants_of
 from perpmaker.venue.flow.replay.recorder import Recorder
+from perpmaker.venue.journal.writer import Writer
 from perpmaker.venue.options import VenueOptions
+from perpmaker.venue.shell.clockwork import Clockwork, machine_ms
+from perpmaker.venue.shell.conductor import Conductor
 from perpmaker.venue.shell.control import Control, control_app
 from perpmaker.venue.shell.desk import Desk
 from perpmaker.venue.shell.doors import Doors, limits_of
-from perpmaker.venue.shell.faults import Faults
 from perpmaker.venue.shell.latency import Latencies, parse_latencies
 from perpmaker.venue.shell.rest import exchange_app, observers_info
 from perpmaker.venue.shell.sockets import Sockets
@@ -33,7 +38,6 @@ from perpmaker.venue.views.stream import Streams
 from perpmaker.venue.wire.signatures import SOURCES
 
 _LOOPBACK = "127.0.0.1"
-_IDLE_CHECK_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class RunningVenue:
     port: int
     control_port: int
     venue: Venue
+    clockwork: Clockwork
 
     @property
     def api_url(self) -> str:
@@ -73,31 +78,40 @@ async def running_venue(
     options: VenueOptions, on_funded: Callable[[str], None] | None = None
 ) -> AsyncIterator[RunningVenue]:
     """Start a venue, and stop it when the block ends. Raises `PortInUseError` and `ValueError`."""
-    venue = _build(options)
+    venue = build(options)
     venue.admission.on_funded = on_funded
-    faults = Faults()
     latencies = Latencies(options.seed, parse_latencies(options.latencies))
-    desk = Desk(venue, faults, SOURCES[options.network], Doors.of(venue.state), latencies)
+    conductor = Conductor(venue, Writer(Path(options.journal)) if options.journal else None)
+    board, timeline = Board(options.seed), Timeline(None if options.virtual_time else machine_ms)
+    desk = Desk(conductor, board, timeline, SOURCES[options.network], Doors.of(venue.state), latencies)
     sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
+    clockwork = Clockwork(conductor, board, timeline, sockets, options.block_ms, options.virtual_time)
+    controls = Control(desk, sockets, clockwork)
+    clockwork.throw = controls.throw
     async with AsyncExitStack() as stack:
+        stack.callback(conductor.close)
         if options.record is not None:
             venue.on_block = Recorder(venue, stack.enter_context(options.record.open("wb")))
-        venue.step(_now_ms())
+        conductor.begin(options)
+        clockwork.begin(options.start_ms or machine_ms())
+        if options.faults:
+            controls.schedule(load_schedule(options.faults, tuple(m.coin for m in venue.state.markets)))
         public = exchange_app(desk, sockets)
         port = await _listen(stack, public, "--port", options.host, options.port)
-        control = control_app(Control(venue, faults, sockets))
+        control = control_app(controls)
         control.router.add_post("/info", observers_info(desk))
         control_port = await _listen(stack, control, "--control-port", _LOOPBACK, options.control_port)
-        clock = asyncio.create_task(_build_blocks(venue, sockets, options.block_ms))
+        clock = asyncio.create_task(_stand_still() if options.virtual_time else clockwork.run())
         try:
-            yield RunningVenue(options.host, port, control_port, venue)
+            yield RunningVenue(options.host, port, control_port, venue, clockwork)
         finally:
             clock.cancel()
             await asyncio.gather(clock, return_exceptions=True)
             await sockets.close()
 
 
-def _build(options: VenueOptions) -> Venue:
+def build(options: VenueOptions) -> Venue:
+    """A venue before its first block. Raises `ValueError`."""
     markets = list_markets(options.markets)
     rules = Rules(
         funding_interval_ms=options.funding_interval_ms,
@@ -114,8 +128,9 @@ def _build(options: VenueOptions) -> Venue:
     )
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+async def _stand_still() -> None:
+    """Virtual time passes only when the control port says so."""
+    await asyncio.Event().wait()
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, option: str, host: str, port: int) -> int:
@@ -127,17 +142,3 @@ async def _listen(stack: AsyncExitStack, app: web.Application, option: str, host
     except OSError as error:
         raise PortInUseError(option, host, port, os.strerror(error.errno or 0)) from error
     return int(runner.addresses[0][1])
-
-
-async def _build_blocks(venue: Venue, sockets: Sockets, block_ms: int) -> None:
-    loop = asyncio.get_running_loop()
-    due_s = loop.time()
-    idle_checked_ms = 0
-    while True:
-        due_s = max(due_s + block_ms / 1000, loop.time())
-        await asyncio.sleep(due_s - loop.time())
-        now_ms = _now_ms()
-        sockets.publish(venue.step(now_ms))
-        if now_ms - idle_checked_ms >= _IDLE_CHECK_MS:
-            idle_checked_ms = now_ms
-            sockets.drop_idle()

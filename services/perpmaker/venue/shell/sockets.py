@@ -13,7 +13,9 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from perpmaker.venue.core import Block
+from perpmaker.venue.faults.switches import HalfOpen, RefuseConnect, WithholdPong
 from perpmaker.venue.shell.connection import ABNORMAL, Connection
+from perpmaker.venue.shell.courier import Courier
 from perpmaker.venue.shell.desk import Desk, LostError
 from perpmaker.venue.views.stream import Frame, Streams, is_offered, snapshot
 from perpmaker.venue.wire.decode import UnreadableError
@@ -55,25 +57,30 @@ class Sockets:
     def __init__(self, desk: Desk, streams: Streams) -> None:
         self._desk = desk
         self._streams = streams
-        self._connections: set[Connection] = set()
-        self._listeners: dict[Subscription, set[Connection]] = {}
+        self._courier = Courier(desk.board, desk.timeline)
+        # Dictionaries in place of sets: in order of arrival, so that faults fall on the same clients every time.
+        self._connections: dict[Connection, None] = {}
+        self._listeners: dict[Subscription, dict[Connection, None]] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until it leaves."""
-        if self._desk.faults.refuses_sockets:
-            return web.Response(status=503)
+        refused = self._desk.board.strike(RefuseConnect, "ws")
+        if refused is not None:
+            if request.transport is not None and not refused.status:
+                request.transport.abort()
+            return web.Response(status=refused.status or 503)
         use = self._desk.doors.use_of(request)
         if not use.connect(self._desk.venue.state.now_ms):
             return web.Response(status=429, text="null", content_type="application/json")
         try:
             socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
             await socket.prepare(request)
-            return await self._serve(Connection(request, socket, use), socket)
+            return await self._serve(Connection(request, socket, use, self._desk.board, self._desk.timeline), socket)
         finally:
             use.leave()
 
     async def _serve(self, connection: Connection, socket: web.WebSocketResponse) -> web.WebSocketResponse:
-        self._connections.add(connection)
+        self._connections[connection] = None
         writer = asyncio.create_task(connection.write_forever())
         try:
             async for message in socket:
@@ -91,11 +98,15 @@ class Sockets:
 
     def publish(self, block: Block) -> None:
         """Tell every listener what the block did."""
+        self._courier.release()
         for stream, frame in self._streams.messages(block, self._listeners):
             encoded = _frame(frame.channel, frame.data)
-            delay_ms = self._desk.delay_ms(frame.channel)
+            user = getattr(stream, "user", None)
+            latency_ms = self._desk.latencies.draw_ms(frame.channel)
             for connection in self._listeners[stream]:
-                connection.send(encoded, delay_ms, frame.channel)
+                self._courier.deliver(connection, frame.channel, encoded, user, latency_ms)
+        for connection in self._connections:
+            connection.pace()
 
     async def disconnect(self, address: str | None, code: int) -> int:
         """Cut the connections of one address, or all. Returns how many."""
@@ -114,19 +125,22 @@ class Sockets:
             await connection.close(1001)
 
     def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         for stream in connection.subscriptions:
             connection.use.unsubscribe(_user_of(stream))
             self._unlisten(stream, connection)
 
     def _unlisten(self, stream: Subscription, connection: Connection) -> None:
         listeners = self._listeners[stream]
-        listeners.discard(connection)
+        listeners.pop(connection, None)
         if not listeners:
             del self._listeners[stream]
             self._streams.forget(stream)
 
     def _receive(self, connection: Connection, text: bytes) -> None:
+        board = self._desk.board
+        if board.armed and board.strike(HalfOpen, "", connection.concerned):
+            return
         if refusal := connection.use.message(self._desk.venue.state.now_ms):
             connection.send(_frame("error", refusal))
             return
@@ -135,6 +149,8 @@ class Sockets:
             case None:
                 echo = text.decode(errors="replace")
                 connection.send(_frame("error", f"Error parsing JSON into valid websocket request: {echo}"))
+            case Ping() if board.armed and board.strike(WithholdPong, "", connection.concerned):
+                pass
             case Ping():
                 connection.send(b'{"channel":"pong"}')
             case Subscribe(raw):
@@ -162,15 +178,15 @@ class Sockets:
             connection.send(_frame("error", refusal))
             return
         connection.subscriptions.add(stream)
-        self._listeners.setdefault(stream, set()).add(connection)
+        self._listeners.setdefault(stream, {})[connection] = None
         if (user := _user_of(stream)) is not None:
             self._desk.venue.admission.announced.add(user)
         echo = {"method": "subscribe", "subscription": stream}
         connection.send(_frame("subscriptionResponse", echo))
         first: Frame | None = snapshot(self._desk.venue, stream)
         if first is not None:
-            encoded = _frame(first.channel, first.data)
-            connection.send(encoded, self._desk.delay_ms(first.channel), first.channel)
+            latency_ms = self._desk.latencies.draw_ms(first.channel)
+            self._courier.deliver(connection, first.channel, _frame(first.channel, first.data), user, latency_ms)
 
     def _unsubscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
         stream = self._wanted(connection, raw)
@@ -198,10 +214,10 @@ class Sockets:
         ip = connection.ip if self._desk.doors.rest.rules.posts_count else None
         try:
             if post.request.type == "info":
-                kind, value = self._desk.info(post.request.payload, ip)
+                kind, value = await self._desk.info(post.request.payload, ip, door="ws_post")
                 response: dict[str, object] = {"type": "info", "payload": {"type": kind, "data": value}}
             else:
-                payload = await self._desk.act(post.request.payload, connection.addresses, ip=ip)
+                payload = await self._desk.act(post.request.payload, connection.addresses, ip=ip, door="ws_post")
                 response = {"type": "action", "payload": payload}
         except LostError:
             return

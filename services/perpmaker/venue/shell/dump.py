@@ -1,0 +1,44 @@
+"""The whole venue as JSON, for whoever compares a client's books with the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perpmaker.venue.core import Venue
+from perpmaker.venue.engine import margin
+from perpmaker.venue.engine.invariants import violations
+from perpmaker.venue.units import shown_e8
+from perpmaker.venue.views import markets as market_views
+from perpmaker.venue.views import orders as order_views
+
+
+def dump_state(venue: Venue) -> dict[str, Any]:
+    """Accounts, positions, open orders, books, prices, and every broken invariant."""
+    state = venue.state
+    return {
+        "height": state.height,
+        "time": state.now_ms,
+        "violations": violations(state),
+        "deposits": shown_e8(state.pool.deposits_e8),
+        "fees": shown_e8(state.pool.fees_e8),
+        "fundingResidue": shown_e8(state.pool.funding_residue_e8),
+        "books": {m.coin: market_views.l2_book(state, m) for m in state.markets},
+        "marks": {m.coin: shown_e8(state.mark_px_e8(m.asset)) for m in state.markets},
+        "accounts": {
+            address: {
+                "isHouse": account.is_house,
+                "rawUsd": shown_e8(account.raw_e8),
+                "accountValue": shown_e8(margin.equity_e8(state, account)),
+                "positions": {
+                    state.market(asset).coin: shown_e8(position.szi_e8)
+                    for asset, position in account.positions.items()
+                    if position.szi_e8
+                },
+                "openOrders": order_views.open_orders(state, account),
+                "fills": len(account.fills),
+                "scheduledCancel": account.cancel_at_ms,
+                "agents": [agent.address for agent in venue.admission.agents.of(address)],
+            }
+            for address, account in state.accounts.items()
+        },
+    }
