@@ -19,7 +19,7 @@ from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.actions import Action, CancelOrders, item_count
 from perpmaker.venue.engine.agents import Agents
 from perpmaker.venue.engine.answers import Err
-from perpmaker.venue.engine.limits import address
+from perpmaker.venue.engine.limits import address, busy
 from perpmaker.venue.engine.nonces import NonceSet
 from perpmaker.venue.engine.state import State
 
@@ -69,7 +69,7 @@ class Admission:
             return Err(refusal)
         if refusal := self._nonces_of(signer).admit(signed.nonce, self.state.now_ms):
             return Err(refusal)
-        refusal = self._expired(account, signed) or self._charge(account, signed) or self._malformed(signed)
+        refusal = self._expired(account, signed) or self._over_limit(account, signed) or self._malformed(signed)
         return account if refusal is None else Err(refusal)
 
     def _nonces_of(self, signer: str) -> NonceSet:
@@ -97,6 +97,16 @@ class Admission:
             return None
         address.charge_expired(account, self.state.rules.limits.address, item_count(signed.action))
         return "Action already expired"
+
+    def _over_limit(self, account: Account, signed: SignedAction) -> str | None:
+        state = self.state
+        return self._charge(account, signed) or busy.refusal(
+            account,
+            state.accounts.values(),
+            state.rules.limits.address,
+            state.now_ms,
+            is_congested=state.gates.congested,
+        )
 
     def _charge(self, account: Account, signed: SignedAction, *, is_trial: bool = False) -> str | None:
         return address.charge(

@@ -117,6 +117,10 @@ class Account:
 
     __slots__ = (
         "abstraction",
+        "actions_day",
+        "actions_minute",
+        "actions_this_minute",
+        "actions_today",
         "address",
         "builder_approvals",
         "cancel_at_ms",
@@ -179,6 +183,8 @@ class Account:
         """Tokens held outside any dex, by token index."""
         self.requests = 0
         self.requests_reserved = 0
+        self.actions_day = self.actions_today = 0
+        self.actions_minute = self.actions_this_minute = 0
         self.requests_over_ms: int | None = None
         """When a request beyond the budget last passed."""
         self.master: str | None = None
@@ -260,9 +266,8 @@ class Account:
             self.isolated.discard(asset)
 
     def trade(self, asset: int, *, is_buy: bool, sz_e8: int, quote_e8: int) -> int:
-        """Book one execution: position and volume, not money. Returns realised P&L before fees."""
+        """Book one execution: the position, not money or volume. Returns realised P&L before fees."""
         signed_sz, signed_quote = (sz_e8, quote_e8) if is_buy else (-sz_e8, -quote_e8)
-        self.volume_e8 += quote_e8
         position = self.position(asset)
         before, after = position.szi_e8, position.szi_e8 + signed_sz
         position.funding_since_change_e8 = 0

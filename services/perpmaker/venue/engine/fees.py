@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.state import State
+from perpmaker.venue.engine.sub_accounts import family_of
 from perpmaker.venue.units import E8, scaled, truncate_e6
 
 _DAY_MS = 86_400_000
@@ -65,7 +66,8 @@ def base_rates_e6(state: State, account: Account) -> tuple[int, int]:
 
 
 def _rates_for(state: State, account: Account) -> tuple[int, int]:
-    taken, made = window_volume_e8(account, state.now_ms)
+    windows = [window_volume_e8(member, state.now_ms) for member in family_of(state, account)]
+    taken, made = (sum(volumes) for volumes in zip(*windows, strict=True))
     taker, maker = state.rules.taker_fee_e6, state.rules.maker_fee_e6
     for tier in VIP_TIERS:
         if taken + made > tier.volume * E8:

@@ -18,6 +18,8 @@ class Gates:
     """`open_interest_caps_e8` is the most quote value, at mark and counted once, a market may hold; absent: no cap."""
 
     post_only: bool = False
+    congested: bool = False
+    """A busy time is declared: accounts have a share of what can be done, see `limits.busy`."""
     open_interest_caps_e8: dict[int, int] = field(default_factory=dict)
     _refusals: dict[str, list[Status]] = field(default_factory=dict)
     _grown: dict[int, tuple[int, int]] = field(default_factory=dict)

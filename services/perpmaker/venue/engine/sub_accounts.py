@@ -43,6 +43,12 @@ def rename(state: State, master: Account, action: RenameSubAccount) -> str | Non
     return None
 
 
+def family_of(state: State, account: Account) -> list[Account]:
+    """A master and its sub-accounts, seen from any of them: they share one fee tier."""
+    master = account if account.master is None else state.accounts[account.master]
+    return [master, *(state.accounts[sub] for sub in master.sub_accounts)]
+
+
 def _bad_name(state: State, master: Account, name: str) -> str | None:
     if not 0 < len(name) <= _MAX_NAME:
         return f"Sub-account name must have 1 to {_MAX_NAME} characters."

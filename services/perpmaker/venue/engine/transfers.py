@@ -1,7 +1,7 @@
 """Money that moves without a trade: between balances, users and sub-accounts, out of the exchange, for requests.
 
-What leaves one balance enters another, is burned into the venue's fees, or leaves the venue. A perpetual balance may be
-drawn down to the initial margin of its positions, and to a tenth of their value.
+What leaves one balance enters another, is burned into the venue's fees, or leaves the venue. How far a dex's balance
+may be drawn down is a question of margin.
 Source: Hyperliquid documentation, "Exchange endpoint" and "Margining".
 """
 
@@ -43,11 +43,6 @@ class _Place:
     token: int = 0
 
 
-def withdrawable_e8(state: State, account: Account, dex: int = 0) -> int:
-    """Quote that may leave the balance of a dex."""
-    return margin.transferable_e8(state, account, dex)
-
-
 def transfer_class(state: State, account: Account, action: ClassTransfer) -> str | None:
     """Move quote between the spot and the perpetual balance. Returns None or the refusal."""
     owner = account
@@ -74,7 +69,7 @@ def send_usd(state: State, account: Account, action: UsdSend) -> str | None:
 
 def withdraw(state: State, account: Account, action: Withdraw) -> str | None:
     """Take quote out of the venue; one unit of it pays the bridge."""
-    if action.quote_e8 <= _WITHDRAWAL_FEE_E8 or withdrawable_e8(state, account) < action.quote_e8:
+    if action.quote_e8 <= _WITHDRAWAL_FEE_E8 or margin.transferable_e8(state, account) < action.quote_e8:
         return _TOO_LITTLE_TO_WITHDRAW
     account.raw_e8 -= action.quote_e8
     state.pool.fees_e8 += _WITHDRAWAL_FEE_E8
@@ -135,7 +130,7 @@ def reserve_requests(state: State, account: Account, action: ReserveRequestWeigh
     if beneficiary is None:
         return f"Must deposit before performing actions. User: {action.destination}"
     cost = action.weight * state.rules.limits.address.request_price_e8
-    if withdrawable_e8(state, account) < cost:
+    if margin.transferable_e8(state, account) < cost:
         return _TOO_LITTLE_TO_SEND
     account.raw_e8 -= cost
     state.pool.fees_e8 += cost
@@ -179,7 +174,7 @@ def _refusal(state: State, source: _Place, quote_e8: int) -> str | None:
     if source.pocket == "spot":
         free = source.account.spot_e8.get(source.token, 0)
     else:
-        free = withdrawable_e8(state, source.account, source.pocket)
+        free = margin.transferable_e8(state, source.account, source.pocket)
     return None if 0 < quote_e8 <= free else _TOO_LITTLE_TO_SEND
 
 

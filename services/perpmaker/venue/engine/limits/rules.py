@@ -30,8 +30,6 @@ class AddressRules:
     """Whether an action that is refused for the budget has used up its nonce; undocumented."""
     unified_daily_actions: int = 50_000
     """Actions a day (UTC) of accounts in unified or portfolio mode; the text of the refusal is undocumented."""
-    is_congested: bool = False
-    """Whether a busy time is declared, in which an account has a share of the venue and no more."""
     congested_actions_per_minute: int = 6_000
     """What all accounts together may do in a congested minute; undocumented. An account gets at most twice its share
     of yesterday's maker volume of it, and never less than one action."""
