@@ -66,7 +66,7 @@ manifests: $(STAMP) ## Write the CRDs, the reference of the kinds and deploy/ fr
 	$(BIN)/perpmaker schema --docs
 	$(BIN)/python tools/render_manifests.py
 
-bench: $(STAMP) ## Measure the trading path beside its budget and this machine's floor
+bench: $(STAMP) ## Measure the trading path and the simulated exchange beside their budgets
 	@$(BIN)/python -m tests.bench
 
 chaos: $(STAMP) ## Run the fault schedules, one line of verdict each

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from tests.bench import floor, signing, stack
+from tests.bench import floor, signing, stack, venue
 from tests.bench.stack import Quantiles
 
 from perpmaker.common.metrics import Reservoir
@@ -33,6 +33,29 @@ def _verdict(value: float, budget: float) -> str:
     return "met" if value <= budget else f"MISSED x{value / budget:.1f}"
 
 
+def _exchange_table() -> Table:
+    table = Table("simulated exchange, one core", "measured", "at least", "verdict")
+
+    def row(name: str, value: float, least: float) -> None:
+        verdict = "met" if value >= least else f"MISSED x{least / value:.1f}"
+        table.add_row(name, f"{value:,.0f}", f"{least:,.0f}", verdict)
+
+    row("simulated seconds of one busy market in a CPU second", venue.simulated_seconds_per_cpu_second(), 50)
+    crowd = f"{venue.ACCOUNTS} accounts in {venue.MARKETS} markets"
+    row(f"actions a CPU second, {crowd}, no signatures", venue.actions_per_cpu_second(with_signatures=False), 2_000)
+    row(f"actions a CPU second, {crowd}, signatures", venue.actions_per_cpu_second(with_signatures=True), 300)
+    heard = uvloop.run(venue.fan_out())
+    delay = _of(heard.delay_us)
+    everyone = f"{venue.SUBSCRIBERS} listeners on the same core"
+    table.add_row(f"messages a second to {everyone}", f"{heard.messages_per_s:,.0f}", "", "")
+    table.add_row("  bytes a second", f"{heard.bytes_per_s:,.0f}", "", "")
+    table.add_row(
+        "  block committed to message read, microseconds", f"{delay.p50_us:,.0f} / {delay.p99_us:,.0f}", "", ""
+    )
+    table.add_row("  CPU of both ends for a message, microseconds", f"{heard.cpu_us_per_message:,.1f}", "", "")
+    return table
+
+
 def main() -> None:
     """Measure and print."""
     console = Console(width=132)
@@ -40,6 +63,8 @@ def main() -> None:
     console.print("measuring the floor and signatures ...")
     hop, store, sign = _of(floor.stream_ping_pong()), _of(floor.store_round_trip()), _of(signing.sign_ten_orders())
     paced_hop, paced_store = _of(floor.stream_ping_pong(floor.PACE_S)), _of(floor.store_round_trip(floor.PACE_S))
+    console.print("measuring the simulated exchange ...")
+    exchange = _exchange_table()
     console.print(f"measuring the stack for {stack.MEASURE_S} s, then killing each service once ...")
     figures = uvloop.run(stack.measure())
 
@@ -89,6 +114,7 @@ def main() -> None:
         memory.add_row(service, f"{mb:.0f}", f"70: {_verdict(mb, 70)}" if is_quoter else "")
     memory.add_row("gateway + order-state + risk", f"{account_mb:.0f}", f"250: {_verdict(account_mb, 250)}")
     console.print(memory)
+    console.print(exchange)
 
 
 if __name__ == "__main__":
