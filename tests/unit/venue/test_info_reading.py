@@ -111,3 +111,15 @@ def test_client_ids_are_read_in_any_case() -> None:
 def test_optional_fields_may_be_null() -> None:
     body = {"type": "userFillsByTime", "user": ALICE, "startTime": 1, "endTime": None, "aggregateByTime": None}
     assert decode_info(json.dumps(body).encode()) == UserFillsByTime(ALICE, 1)
+
+
+def test_brackets_inside_of_strings_are_no_nesting() -> None:
+    assert decode_info(json.dumps({"type": "l2Book", "coin": "[{" * 1_000 + '"\\'}).encode()) == L2Book(
+        "[{" * 1_000 + '"\\'
+    )
+
+
+def test_nesting_beyond_what_the_server_takes_is_a_400_also_between_strings() -> None:
+    with pytest.raises(UnreadableError) as refused:
+        decode_info(b'{"a":"]]]","type":' + b"[" * 129 + b"]" * 129 + b"}")
+    assert refused.value.status == 400

@@ -42,7 +42,7 @@ def _compact(raw: msgspec.Raw) -> str:
     """JSON without spaces, so that a client finds its own request in an error text."""
     try:
         return json.dumps(json.loads(bytes(raw)), separators=(",", ":"))
-    except (ValueError, RecursionError):
+    except ValueError:
         return bytes(raw).decode(errors="replace")
 
 

@@ -7,7 +7,29 @@ refused while an unknown one is not looked at.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import Any, NoReturn
+
+MAX_DEPTH = 128
+"""How deep values may be nested, as in the server's own parser. A parser that recurses needs such a bound."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_OPENING, _CLOSING = b"[{", b"]}"
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Whether a text nests deeper than any request may."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for byte in _STRING.sub(b"", body):
+        if byte in _OPENING:
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif byte in _CLOSING:
+            depth -= 1
+    return False
 
 
 class JsonObject(dict[str, Any]):
@@ -19,8 +41,8 @@ class JsonObject(dict[str, Any]):
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = JsonObject(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        found.repeated = frozenset(name for name in names if names.count(name) > 1)
+        given = Counter(name for name, _ in pairs)
+        found.repeated = frozenset(name for name, times in given.items() if times > 1)
     return found
 
 
@@ -33,10 +55,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_consta
 
 def first_value(body: bytes) -> Any:
     """The first JSON value of a body, objects as `JsonObject`. Raises `ValueError` for what is no JSON."""
+    if is_too_deep(body):
+        raise ValueError("recursion limit exceeded")
     text = body.decode()
-    start = len(text) - len(text.lstrip(" \t\r\n"))
-    try:
-        value, _ = _DECODER.raw_decode(text, start)
-    except RecursionError:
-        raise ValueError("recursion limit exceeded") from None
+    value, _ = _DECODER.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
     return value

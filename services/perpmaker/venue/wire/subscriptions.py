@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from perpmaker.venue.wire.decode import address_of
 from perpmaker.venue.wire.info_requests import Interval
+from perpmaker.venue.wire.json_text import is_too_deep
 
 
 class AllMids(msgspec.Struct, frozen=True, tag="allMids"):
@@ -196,6 +197,8 @@ _SUBSCRIPTION: msgspec.json.Decoder[Subscription] = msgspec.json.Decoder(Subscri
 
 def decode_request(frame: bytes) -> Request | None:
     """Read one client frame, or None when it is no request at all."""
+    if is_too_deep(frame):
+        return None
     try:
         return _REQUEST.decode(frame)
     except msgspec.DecodeError:
