@@ -11,7 +11,7 @@ YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers lint format proto manifests bench chaos image image-archive e2e lock clean
+.PHONY: help setup demo test test-containers interop lint format proto manifests bench chaos image image-archive e2e lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(STAMP) ## Run every test that needs nothing but this machine
 
 test-containers: $(STAMP) ## Run one account as containers of the image, or as processes where no Docker engine answers
 	@$(BIN)/python -m pytest -q tests/containers
+
+interop: $(STAMP) ## Trade on the simulated exchange with clients of others, unmodified (Node 20.19 for two of them)
+	@$(BIN)/python -m tests.interop $(CLIENTS)
 
 lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
 	$(BIN)/ruff check services tests tools
