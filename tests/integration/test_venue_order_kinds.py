@@ -91,11 +91,20 @@ async def test_an_unapproved_builder_is_refused(venue: TestVenue) -> None:
     assert await statuses(venue.client(), action) == [{"error": "Builder fee has not been approved."}]
 
 
-async def test_a_twap_order_runs_and_is_cancelled_once(venue: TestVenue) -> None:
+async def test_a_twap_order_runs_is_told_and_is_cancelled_once(venue: TestVenue) -> None:
     alice = venue.client()
+    await venue.client(2).place("BTC", is_buy=False, px="64000", sz="0.1", tif="Gtc")
     twap = {"a": 0, "b": True, "s": "0.1", "r": False, "m": 5, "t": False}
     started = await alice.exchange({"type": "twapOrder", "twap": twap})
     number = started["response"]["data"]["status"]["running"]["twapId"]
+    (slice_fill,) = await alice.mine("userTwapSliceFills")
+    assert (slice_fill["twapId"], slice_fill["fill"]["hash"]) == (number, "0x" + "0" * 64)
     stop = {"type": "twapCancel", "a": 0, "t": number}
     answers = [(await alice.exchange(stop))["response"]["data"]["status"] for _ in range(2)]
     assert answers == ["success", {"error": "TWAP was never placed, already canceled, or filled."}]
+    (shown,) = await alice.mine("twapHistory")
+    assert (shown["twapId"], shown["status"], shown["state"]["executedSz"]) == (
+        number,
+        {"status": "terminated"},
+        slice_fill["fill"]["sz"],
+    )

@@ -12,7 +12,7 @@ from typing import Any
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account, Fill
 from perpmaker.venue.engine.state import Events, OrderUpdate
-from perpmaker.venue.views import accounts, fills, info_users, orders
+from perpmaker.venue.views import accounts, fills, info_users, orders, twaps
 from perpmaker.venue.views.frames import Frame
 from perpmaker.venue.views.present import present
 from perpmaker.venue.wire import subscriptions as subs
@@ -47,9 +47,9 @@ def _recent(venue: Venue, stream: UserStream, account: Account) -> Frame | None:
         case subs.UserHistoricalOrders():
             key, items = "orderHistory", info_users.historical_orders(venue, account)
         case subs.UserTwapSliceFills():
-            key, items = "twapSliceFills", []
+            key, items = "twapSliceFills", twaps.slice_fills(state, account)
         case subs.UserTwapHistory():
-            key, items = "history", []
+            key, items = "history", twaps.history(state, stream.user)
         case subs.UserEvents() if venue.answers.fills_first_in_user_events:
             return Frame("user", {"fills": fills.newest(state, account, aggregated=False)})
         case _:
@@ -81,6 +81,14 @@ def happened(venue: Venue, stream: Subscription, events: Events) -> Iterator[Fra
             own: Iterable[Fill] = (made for made in events.fills if made.address == user)
             if made := [orders.fill(state, f) for f in (fills.merged(own) if aggregated else own)]:
                 yield Frame("userFills", {"user": user, "fills": made})
+        case subs.UserTwapSliceFills(user):
+            mine = [f for f in events.fills if f.address == user and f.twap_id is not None]
+            if mine:
+                sliced = [twaps.slice_fill(state, f) for f in mine]
+                yield Frame("userTwapSliceFills", {"user": user, "twapSliceFills": sliced})
+        case subs.UserTwapHistory(user):
+            if reached := [twaps.record(state, t) for t in events.twaps if t.address == user]:
+                yield Frame("userTwapHistory", {"user": user, "history": reached})
         case subs.UserEvents(user):
             yield from _user_events(venue, user, events)
         case subs.UserFundings(user):

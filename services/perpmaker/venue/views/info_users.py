@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.orders import Order
-from perpmaker.venue.views import accounts, fills, orders, profile
+from perpmaker.venue.views import accounts, fills, orders, profile, twaps
 from perpmaker.venue.views.dexes import MAIN
 from perpmaker.venue.views.history import RANGE_PAGE
 from perpmaker.venue.wire import info_requests as ask
@@ -60,7 +60,13 @@ def about_user(venue: Venue, request: ask.UserRequest) -> Any:
             if market is None:
                 raise UnreadableError(500, "null")
             return accounts.active_asset_data(state, account, market)
-        case ask.TwapHistory() | ask.UserTwapSliceFills() | ask.UserTwapSliceFillsByTime() | ask.UserVaultEquities():
+        case ask.TwapHistory(user):
+            return twaps.history(state, user)
+        case ask.UserTwapSliceFills():
+            return twaps.slice_fills(state, account)
+        case ask.UserTwapSliceFillsByTime(_, start_ms, end_ms):
+            return twaps.slice_fills_between(state, account, start_ms, end_ms)
+        case ask.UserVaultEquities():
             return []
         case _:
             return _about_standing(venue, account, request)

@@ -10,7 +10,7 @@ from typing import Any
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.units import shown_e8
-from perpmaker.venue.views import accounts, history, markets, orders, web_data
+from perpmaker.venue.views import accounts, history, markets, orders, twaps, web_data
 from perpmaker.venue.views.dexes import MAIN, dex_names
 from perpmaker.venue.views.frames import Frame
 from perpmaker.venue.wire import subscriptions as subs
@@ -122,7 +122,10 @@ def _of_user(venue: Venue, stream: UserStream) -> Frame | None:
                 return None
             return Frame("activeAssetData", accounts.active_asset_data(state, account, market))
         case subs.TwapStates(_, dex):
-            return Frame("twapStates", {"dex": dex or MAIN, "user": user, "states": []})
+            return Frame(
+                "twapStates",
+                {"dex": dex or MAIN, "user": user, "states": twaps.running_states(state, user, dex or MAIN)},
+            )
         case subs.WebData3():
             return Frame("webData3", web_data.web_data_3(venue, account))
         case subs.WebData2():

@@ -29,6 +29,7 @@ class _Changed:
     traded: set[str]
     money: set[str]
     orders: set[str]
+    twaps: set[str]
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class Streams:
             traded={self.venue.state.market(made.asset).coin for made in events.trades},
             money=traded | deposited | funded,
             orders=events.touched_orders | traded,
+            twaps={twap.address for twap in events.twaps}
+            | {made.address for made in events.fills if made.twap_id is not None},
         )
 
     def _moved_bbo(self, events: Events) -> set[str]:
@@ -102,6 +105,8 @@ class Streams:
                 is_due = user in changed.orders
             case subs.ClearinghouseState(user) | subs.ActiveAssetData(user) | subs.AllDexsClearinghouseState(user):
                 is_due = user in changed.money or (events.marks_moved and self._is_due(stream, rules.account_ms))
+            case subs.TwapStates(user):
+                is_due = user in changed.twaps
             case subs.SpotState(user):
                 is_due = user in changed.money
             case subs.WebData2() | subs.WebData3():

@@ -7,7 +7,7 @@ from typing import Any
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.units import shown_e8
-from perpmaker.venue.views import accounts, limits, markets, orders
+from perpmaker.venue.views import accounts, limits, markets, orders, twaps
 from perpmaker.venue.views.dexes import MAIN, dex_names
 
 
@@ -41,7 +41,7 @@ def web_data_2(venue: Venue, account: Account) -> dict[str, Any]:
         "openOrders": orders.frontend_open_orders(state, account),
         "meta": markets.meta(state),
         "assetCtxs": markets.asset_ctxs(state, venue.tape, MAIN),
-        "twapStates": [],
+        "twapStates": twaps.running_states(state, account.address, MAIN),
         "spotState": accounts.spot_clearinghouse_state(state, account),
         "spotAssetCtxs": [],
         "perpsAtOpenInterestCap": limits.at_open_interest_cap(state, MAIN),
