@@ -143,7 +143,7 @@ class State:
         """Markets that take no orders, by asset; delisted ones are among them."""
         self.delisted: set[str] = set()
         """Coins whose listing says so; the numbers of markets never change, so they stay in their places."""
-        self.gates = Gates()
+        self.gates = Gates(open_interest_caps_e8={m.asset: m.oi_cap_e8 for m in markets if m.oi_cap_e8 is not None})
         self.waiting: dict[int, dict[int, Order]] = {}
         """Open orders outside the books, by market and oid: they wait for a price or for their parent."""
         self.ended: deque[Order] = deque()

@@ -129,6 +129,9 @@ def _user_events(venue: Venue, user: str, events: Events) -> Iterator[Frame]:
     for payment in events.funding:
         if payment.address == user:
             yield Frame("user", {"funding": orders.funding_event(state, payment)})
+    for notice in events.liquidations:
+        if notice.address == user:
+            yield Frame("user", {"liquidation": orders.liquidation(notice)})
     cancelled: list[dict[str, Any]] = [
         {"coin": state.market(o.asset).coin, "oid": o.oid} for o in events.engine_cancels if o.address == user
     ]

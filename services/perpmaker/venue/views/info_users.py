@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.orders import Order
-from perpmaker.venue.views import accounts, fills, orders, profile, twaps
+from perpmaker.venue.views import accounts, clearinghouse, fee_rates, fills, orders, profile, twaps
 from perpmaker.venue.views.dexes import MAIN
 from perpmaker.venue.views.history import RANGE_PAGE
 from perpmaker.venue.wire import info_requests as ask
@@ -25,7 +25,7 @@ def about_user(venue: Venue, request: ask.UserRequest) -> Any:
     account = accounts.account_or_empty(state, request.user)
     match request:
         case ask.ClearinghouseState(_, dex):
-            return accounts.clearinghouse_state(state, account, dex or MAIN, venue.answers)
+            return clearinghouse.clearinghouse_state(state, account, dex or MAIN, venue.answers)
         case ask.SpotClearinghouseState():
             return accounts.spot_clearinghouse_state(state, account)
         case ask.OpenOrders(_, dex):
@@ -48,7 +48,7 @@ def about_user(venue: Venue, request: ask.UserRequest) -> Any:
         case ask.UserRateLimit():
             return accounts.user_rate_limit(state, account)
         case ask.UserFees():
-            return accounts.user_fees(state, account)
+            return fee_rates.user_fees(state, account)
         case ask.ExtraAgents():
             return [
                 {"name": agent.name, "address": agent.address, "validUntil": agent.valid_until_ms}
@@ -59,7 +59,7 @@ def about_user(venue: Venue, request: ask.UserRequest) -> Any:
             market = state.market_of(coin)
             if market is None:
                 raise UnreadableError(500, "null")
-            return accounts.active_asset_data(state, account, market)
+            return clearinghouse.active_asset_data(state, account, market)
         case ask.TwapHistory(user):
             return twaps.history(state, user)
         case ask.UserTwapSliceFills():

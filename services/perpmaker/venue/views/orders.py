@@ -7,7 +7,7 @@ from typing import Any
 
 from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.orders import Order, Tif, Trigger
-from perpmaker.venue.engine.state import ZERO_HASH, OrderUpdate, State, Trade
+from perpmaker.venue.engine.state import ZERO_HASH, LiquidationNotice, OrderUpdate, State, Trade
 from perpmaker.venue.units import canonical_e8, shown_e8
 from perpmaker.venue.views.dexes import MAIN
 
@@ -137,12 +137,30 @@ def fill(state: State, made: Fill) -> dict[str, Any]:
         "crossed": made.crossed,
         "fee": shown_e8(made.fee_e8),
         "tid": made.tid,
-        "feeToken": "USDC",
+        "feeToken": state.market(made.asset).dex.token.name,
         "twapId": made.twap_id,
     }
     if made.cloid is not None:
         shown["cloid"] = made.cloid
+    if made.builder_fee_e8:
+        shown["builderFee"] = shown_e8(made.builder_fee_e8)
+    if made.liquidation is not None:
+        shown["liquidation"] = {
+            "liquidatedUser": made.liquidation.address,
+            "markPx": shown_e8(made.liquidation.mark_px_e8),
+            "method": made.liquidation.method,
+        }
     return shown
+
+
+def liquidation(notice: LiquidationNotice) -> dict[str, Any]:
+    return {
+        "lid": notice.number,
+        "liquidator": notice.liquidator,
+        "liquidated_user": notice.address,
+        "liquidated_ntl_pos": shown_e8(notice.value_e8),
+        "liquidated_account_value": shown_e8(notice.equity_e8),
+    }
 
 
 def trade(state: State, made: Trade) -> dict[str, Any]:

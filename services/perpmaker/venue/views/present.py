@@ -10,7 +10,7 @@ from typing import Any
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.units import shown_e8
-from perpmaker.venue.views import accounts, history, markets, orders, twaps, web_data
+from perpmaker.venue.views import accounts, clearinghouse, history, markets, orders, twaps, web_data
 from perpmaker.venue.views.dexes import MAIN, dex_names
 from perpmaker.venue.views.frames import Frame
 from perpmaker.venue.wire import subscriptions as subs
@@ -107,11 +107,11 @@ def _of_user(venue: Venue, stream: UserStream) -> Frame | None:
             listed = orders.frontend_open_orders(state, account, dex or MAIN)
             return Frame("openOrders", {"dex": dex or MAIN, "user": user, "orders": listed})
         case subs.ClearinghouseState(_, dex):
-            shown = accounts.clearinghouse_state(state, account, dex or MAIN, venue.answers)
+            shown = clearinghouse.clearinghouse_state(state, account, dex or MAIN, venue.answers)
             return Frame("clearinghouseState", {"dex": dex or MAIN, "user": user, "clearinghouseState": shown})
         case subs.AllDexsClearinghouseState():
             states = [
-                [dex, accounts.clearinghouse_state(state, account, dex, venue.answers)] for dex in dex_names(state)
+                [dex, clearinghouse.clearinghouse_state(state, account, dex, venue.answers)] for dex in dex_names(state)
             ]
             return Frame("allDexsClearinghouseState", {"user": user, "clearinghouseStates": states})
         case subs.SpotState():
@@ -120,7 +120,7 @@ def _of_user(venue: Venue, stream: UserStream) -> Frame | None:
             market = state.market_of(coin)
             if market is None:
                 return None
-            return Frame("activeAssetData", accounts.active_asset_data(state, account, market))
+            return Frame("activeAssetData", clearinghouse.active_asset_data(state, account, market))
         case subs.TwapStates(_, dex):
             return Frame(
                 "twapStates",

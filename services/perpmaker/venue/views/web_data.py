@@ -7,7 +7,7 @@ from typing import Any
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.units import shown_e8
-from perpmaker.venue.views import accounts, limits, markets, orders, twaps
+from perpmaker.venue.views import accounts, clearinghouse, limits, markets, orders, twaps
 from perpmaker.venue.views.dexes import MAIN, dex_names
 
 
@@ -35,7 +35,7 @@ def web_data_3(venue: Venue, account: Account) -> dict[str, Any]:
 def web_data_2(venue: Venue, account: Account) -> dict[str, Any]:
     state = venue.state
     return _user_state(venue, account) | {
-        "clearinghouseState": accounts.clearinghouse_state(state, account, MAIN, venue.answers),
+        "clearinghouseState": clearinghouse.clearinghouse_state(state, account, MAIN, venue.answers),
         "leadingVaults": [],
         "totalVaultEquity": "0.0",
         "openOrders": orders.frontend_open_orders(state, account),
