@@ -101,14 +101,9 @@ def test_account_value_is_cash_and_positions_and_isolated_margin_is_not_withdraw
     assert answer["marginSummary"]["accountValue"] == "9999.19"
     assert answer["marginSummary"]["totalMarginUsed"] == "179.19"
     assert answer["withdrawable"] == "9820.0"
-    assert (
-        active_asset_data(venue.state, venue.state.accounts[ALICE], venue.state.market(SOL))["availableToTrade"]
-        == [
-            "9820.0",
-            "10180.0",
-        ]
-        or True
-    )
+    told = active_asset_data(venue.state, venue.state.accounts[ALICE], venue.state.market(SOL))
+    assert told["availableToTrade"] == ["9820.0", "10180.0"]
+    assert told["leverage"]["type"] == "isolated"
 
 
 @pytest.mark.parametrize("is_cross", [True, False])
