@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from random import Random
 from typing import Annotated, Any, Literal, assert_never
@@ -243,9 +242,7 @@ def apply(venue: Venue, op: AnyEngineOp) -> dict[str, Any]:
             venue.state.gates.post_only = on
             return {"postOnly": on}
         case Congestion(on):
-            limits = venue.state.rules.limits
-            limits = replace(limits, address=replace(limits.address, is_congested=on))
-            venue.state.rules = replace(venue.state.rules, limits=limits)
+            venue.state.gates.congested = on
             return {"congested": on}
         case RefuseOrders(address, status, n):
             return _refuse_orders(venue, parse_address(address), status, n)
