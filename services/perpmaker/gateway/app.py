@@ -47,6 +47,7 @@ from perpmaker.gateway.gap_keeper import keep_closed
 from perpmaker.gateway.identity import Identity, open_identity
 from perpmaker.gateway.key import KeyFileError, SigningKey
 from perpmaker.gateway.key_watch import KeyWatch
+from perpmaker.gateway.listings import Listings
 from perpmaker.gateway.market_hub import MarketHub
 from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.measurements import Measurements
@@ -217,7 +218,9 @@ class Gateway(Service):
             part.feed_timeout_s,
             self._changed.set,
             self._exchange_clock.now_ms,
+            self._markets.tick_e8,
         )
+        self._listings = Listings(self._markets, self._reads, self._market_hub, self._clock)
         self._account_stream = AccountStream(
             self._identity.address,
             self._markets,
@@ -244,7 +247,7 @@ class Gateway(Service):
             ExecutionServicer(self._execution, self._fence, resolver, self._attendance), server
         )
         gateway_pb2_grpc.add_ReferenceServiceServicer_to_server(
-            ReferenceServicer(self._markets, self._reads, self.status, self._configuration), server
+            ReferenceServicer(self._markets, self._listings, self._reads, self.status, self._configuration), server
         )
 
     async def start(self) -> None:
@@ -289,6 +292,7 @@ class Gateway(Service):
             "gaps",
         )
         self._spawn(self._keep_time(), "clock")
+        self._spawn(self._listings.run(), "listings")
         self._spawn(self._every(_LIMITS_EVERY_S, self._read_limits), "limits")
         self._spawn(self._every(_VALIDITY_EVERY_S, self._read_validity), "signer-validity")
         if self._key_watch is not None:

@@ -13,7 +13,7 @@ from typing import Literal
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
-Kind = Literal["feed", "bbo", "book", "context"]
+Kind = Literal["feed", "bbo", "book", "context", "tick", "instrument"]
 
 TRADE_LIMIT = 2_000
 """Trades kept per market for a reader that does not read."""

@@ -44,6 +44,11 @@ class Markets:
         """Rules by which orders of a market may be placed."""
         return self._rules.get(market) if market in self._names else None
 
+    def tick_e8(self, market: str, px_e8: int) -> int:
+        """Price step of a market at a price; 0 when its rules are not known."""
+        rules = self._rules.get(market)
+        return 0 if rules is None else rules.tick_e8(px_e8)
+
     def rules_for_cancels(self, market: str) -> InstrumentRules | None:
         """The same for cancels, which go to markets that were let go, too."""
         return self._rules.get(market)

@@ -98,10 +98,12 @@ class AccountReads:
         if any(wanted):
             dexes = await self._rest.info(frames.PERP_DEXS, "perpDexs")
             places |= {dex.name: index for index, dex in enumerate(dexes) if dex is not None}
-        universes = {
-            dex: (await self._rest.info(frames.META, "meta", dex=dex)).universe for dex in wanted if dex in places
-        }
+        universes = {dex: meta.universe for dex, meta in (await self.metas([d for d in wanted if d in places])).items()}
         return universes, places
+
+    async def metas(self, dexes: Sequence[str]) -> dict[str, frames.MetaWire]:
+        """What the exchange lists in each dex. Raises ReadError."""
+        return {dex: await self._rest.info(frames.META, "meta", dex=dex) for dex in dexes}
 
 
 @contextlib.contextmanager

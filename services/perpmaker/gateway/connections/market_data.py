@@ -42,6 +42,8 @@ class _Feed:
         """When its subscriptions were asked for last."""
         self.last_good_s: float | None = None
         self.is_live = False
+        self.tick_e8 = 0
+        """Price step at the newest best bid; 0 before any."""
         self.newest_ms: dict[Kind, int] = {}
         self.seen_trades: set[tuple[int, int]] = set()
         self.seen_order: deque[tuple[int, int]] = deque()
@@ -69,10 +71,12 @@ class MarketDataStream:
         feed_timeout_s: float,
         on_changed: Callable[[], None],
         exchange_now_ms: Callable[[], int] | None = None,
+        tick_e8: Callable[[str, int], int] | None = None,
     ) -> None:
         """`on_changed` is called when the subscriptions are confirmed or lost; frames far ahead of `exchange_now_ms`
-        are dropped.
+        are dropped; `tick_e8` tells the price step of a market at a price, 0 when it is not known.
         """
+        self._tick_e8 = tick_e8
         self._exchange_now_ms = exchange_now_ms
         self._own_address = own_address.lower()
         self._hub = hub
@@ -224,6 +228,23 @@ class MarketDataStream:
             return
         self._hub.publish("bbo", pb.MarketDataServiceSubscribeResponse(trace=trace, bbo=bbo))
         self._alive(wire.coin, receive_ns)
+        if bbo.HasField("bid"):
+            self._watch_tick(wire.coin, bbo.bid.px_e8, trace)
+
+    def _watch_tick(self, market: str, px_e8: int, seen: common.Trace) -> None:
+        feed = self._feeds[market]
+        tick_e8 = self._tick_e8(market, px_e8) if self._tick_e8 is not None else 0
+        if not tick_e8 or tick_e8 == feed.tick_e8:
+            return
+        former, feed.tick_e8 = feed.tick_e8, tick_e8
+        if not former:
+            return
+        _log.info("instrument.tick_changed", market=market, px_e8=px_e8, tick_e8=tick_e8, former_tick_e8=former)
+        trace = common.Trace(
+            market=market, exchange_time_ms=seen.exchange_time_ms, receive_time_ns=seen.receive_time_ns
+        )
+        changed = pb.TickChanged(px_e8=px_e8, tick_e8=tick_e8, former_tick_e8=former)
+        self._hub.publish("tick", pb.MarketDataServiceSubscribeResponse(trace=trace, tick_changed=changed))
 
     def _book(self, data: bytes, receive_ns: int) -> None:
         wire = frames.BOOK.decode(data)

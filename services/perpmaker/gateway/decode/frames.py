@@ -246,12 +246,30 @@ class AssetWire(Struct, frozen=True, rename="camel"):
     sz_decimals: int
     max_leverage: int
     is_delisted: bool = False
+    margin_table_id: int = 0
+    only_isolated: bool = False
+    margin_mode: str | None = None
 
 
-class MetaWire(Struct, frozen=True):
-    """`meta`."""
+class MarginTierWire(Struct, frozen=True, rename="camel"):
+    """Leverage allowed from a position value on."""
+
+    lower_bound: str
+    max_leverage: int
+
+
+class MarginTableWire(Struct, frozen=True, rename="camel"):
+    """Tiers, lowest first."""
+
+    margin_tiers: tuple[MarginTierWire, ...]
+
+
+class MetaWire(Struct, frozen=True, rename="camel"):
+    """`meta`; a margin table that is not listed has one tier."""
 
     universe: tuple[AssetWire, ...]
+    margin_tables: tuple[tuple[int, MarginTableWire], ...] = ()
+    collateral_token: int = 0
 
 
 class DexWire(Struct, frozen=True):

@@ -11,6 +11,7 @@ from grpc import aio
 from perpmaker.api.parts import GatewayPart
 from perpmaker.common.reconfigure import Configuration, answer
 from perpmaker.gateway.connections.rest import ReadError
+from perpmaker.gateway.listings import Listings
 from perpmaker.gateway.markets import Markets
 from perpmaker.gateway.reads import AccountReads
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
@@ -25,11 +26,13 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
     def __init__(
         self,
         markets: Markets,
+        listings: Listings,
         reads: AccountReads,
         status: Callable[[], pb.GetStatusResponse],
         configuration: Configuration[GatewayPart],
     ) -> None:
         self._markets = markets
+        self._listings = listings
         self._configuration = configuration
         self._reads = reads
         self._status = status
@@ -41,16 +44,7 @@ class ReferenceServicer(rpc.ReferenceServiceServicer):
         if not self._markets.is_loaded:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "instruments are not loaded yet")
         return pb.ListInstrumentsResponse(
-            instruments=[
-                pb.Instrument(
-                    market=rules.market,
-                    asset_id=rules.asset_id,
-                    sz_decimals=rules.sz_decimals,
-                    max_leverage=rules.max_leverage,
-                    min_notional_e8=rules.min_notional_e8,
-                )
-                for rules in self._markets.rules
-            ]
+            instruments=self._listings.instruments(),
         )
 
     async def GetOrderStatus(

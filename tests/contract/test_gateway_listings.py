@@ -1,0 +1,114 @@
+"""The exchange's documented metadata to instruments, what changes of them, and ticks that change with prices."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from perpmaker.common.clock import ManualClock
+from perpmaker.common.decimals import E8, parse_e8
+from perpmaker.gateway.connections.market_data import MarketDataStream
+from perpmaker.gateway.decode import frames
+from perpmaker.gateway.listings import Listing, Listings, instrument, listings_of
+from perpmaker.gateway.market_hub import MarketHub
+from perpmaker.gateway.markets import Markets
+from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
+
+NOW = 1_760_000_000_000
+META = {
+    "universe": [
+        {"szDecimals": 5, "name": "BTC", "maxLeverage": 40, "marginTableId": 56},
+        {"szDecimals": 1, "name": "OLD", "maxLeverage": 3, "marginTableId": 3, "isDelisted": True},
+        {
+            "szDecimals": 0,
+            "name": "ISO",
+            "maxLeverage": 3,
+            "marginTableId": 3,
+            "onlyIsolated": True,
+            "marginMode": "strictIsolated",
+        },
+    ],
+    "marginTables": [
+        [
+            56,
+            {
+                "description": "tiered 40x",
+                "marginTiers": [
+                    {"lowerBound": "0.0", "maxLeverage": 40},
+                    {"lowerBound": "150000000.0", "maxLeverage": 20},
+                ],
+            },
+        ]
+    ],
+    "collateralToken": 235,
+}
+BTC = InstrumentRules(market="BTC", asset_id=0, sz_decimals=5, max_leverage=40)
+
+
+def _meta(**changes: Any) -> frames.MetaWire:
+    return frames.META.decode(msgspec.json.encode(META | changes))
+
+
+def test_listing_has_tiers_collateral_and_flags() -> None:
+    found = listings_of(_meta(), "xyz")
+    assert found["BTC"] == Listing("xyz", 235, ((0, 40), (150_000_000 * E8, 20)), False, False, 5, 40)
+    assert found["OLD"].delisted
+    assert found["ISO"].only_isolated
+    assert found["ISO"].tiers == ((0, 3),)
+
+
+def test_instrument_tells_steps_at_the_newest_price() -> None:
+    told = instrument(BTC, listings_of(_meta(), "")["BTC"], parse_e8("64310"))
+    assert (told.lot_e8, told.finest_tick_e8, told.tick_e8) == (1_000, E8 // 10, E8)
+    assert [(tier.lower_bound_e8, tier.max_leverage) for tier in told.margin_tiers] == [(0, 40), (150_000_000 * E8, 20)]
+    assert instrument(BTC, None, 0).tick_e8 == 0
+
+
+class _Metas:
+    def __init__(self) -> None:
+        self.meta = _meta()
+
+    async def metas(self, dexes: object) -> dict[str, frames.MetaWire]:
+        return {"": self.meta}
+
+
+async def test_only_a_change_is_told_and_taken_over() -> None:
+    markets, hub, reads = Markets(("BTC",)), MarketHub(), _Metas()
+    markets.serve(("BTC",), {"BTC": BTC})
+    listings = Listings(markets, reads, hub, ManualClock(NOW))  # type: ignore[arg-type]
+    mailbox = hub.subscribe(["BTC"])
+    await listings.refresh()
+    await listings.refresh()
+    assert mailbox.drain() == []
+
+    reads.meta = _meta(universe=[META["universe"][0] | {"maxLeverage": 25}])  # type: ignore[index,operator]
+    await listings.refresh()
+
+    (message,) = mailbox.drain()
+    assert message.instrument.max_leverage == 25
+    assert markets.rules_of("BTC") == InstrumentRules(market="BTC", asset_id=0, sz_decimals=5, max_leverage=25)
+    assert listings.instruments()[0].max_leverage == 25
+
+
+def test_tick_is_told_when_the_price_crosses_a_power_of_ten() -> None:
+    hub, markets = MarketHub(), Markets(("BTC",))
+    markets.serve(("BTC",), {"BTC": BTC})
+    stream = MarketDataStream(("BTC",), "0xab", hub, ManualClock(NOW), 5.0, lambda: None, tick_e8=markets.tick_e8)
+    mailbox = hub.subscribe(["BTC"])
+
+    def quote(bid: str, ask: str, time_ms: int) -> list[pb.TickChanged]:
+        levels = [{"px": bid, "sz": "1", "n": 1}, {"px": ask, "sz": "1", "n": 1}]
+        data = {"coin": "BTC", "time": time_ms, "bbo": levels}
+        stream.received(json.dumps({"channel": "bbo", "data": data}).encode(), 1)
+        return [message.tick_changed for message in mailbox.drain() if message.HasField("tick_changed")]
+
+    assert quote("9998.5", "9999.5", NOW) == []
+    assert quote("9999.9", "10000", NOW + 1) == []
+    crossed = pb.TickChanged(px_e8=10_000 * E8, tick_e8=E8, former_tick_e8=E8 // 10)
+    assert quote("10000", "10001", NOW + 2) == [crossed]
+    assert quote("10001", "10002", NOW + 3) == []
+    back = pb.TickChanged(px_e8=parse_e8("9999.9"), tick_e8=E8 // 10, former_tick_e8=E8)
+    assert quote("9999.9", "10000", NOW + 4) == [back]
