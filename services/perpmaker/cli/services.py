@@ -131,6 +131,10 @@ def venue(
             metavar="NAME=VALUE,...", help="Choices where observers of the exchange differ; 0 or 1 for flags."
         ),
     ] = _VENUE.answers,
+    order_rules: Annotated[
+        str,
+        typer.Option(metavar="NAME=VALUE,...", help="Choices about orders that are not known; 0 or 1 for flags."),
+    ] = _VENUE.order_rules,
     limits: Annotated[
         Literal["exchange", "off"], typer.Option(help="Limit requests as the exchange does, or not at all.")
     ] = _VENUE.limits,
@@ -184,6 +188,7 @@ def venue(
             book_ms=book_ms,
             latencies=latencies,
             answers=answers,
+            order_rules=order_rules,
             limits=limits,
             ip_identities=ip_identities,
             address_requests=address_requests,

@@ -6,7 +6,9 @@ and what clients have measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+
+from perpmaker.venue.switches import with_switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,7 @@ class AnswerRules:
     index_lag_ms: int = 0
     """How long at most orderStatus by cloid does not know a new order yet; half of it at least."""
 
-    def describe(self) -> dict[str, int | bool]:
-        """Every switch and its value."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
 
 def answer_rules(text: str) -> AnswerRules:
     """Read `NAME=VALUE,...`, flags as 0 or 1. Raises `ValueError` that lists the names."""
-    defaults = AnswerRules().describe()
-    chosen: dict[str, int | bool] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, value = part.partition("=")
-        if name not in defaults:
-            raise ValueError(f"unknown switch {name!r}; known: {', '.join(defaults)}")
-        if not value.isdigit() or (isinstance(defaults[name], bool) and value not in ("0", "1")):
-            raise ValueError(f"{name} must be {'0 or 1' if isinstance(defaults[name], bool) else 'a whole number'}")
-        chosen[name] = value == "1" if isinstance(defaults[name], bool) else int(value)
-    return replace(AnswerRules(), **chosen)  # type: ignore[arg-type]
+    return with_switches(AnswerRules(), text)

@@ -18,6 +18,7 @@ import uvloop
 from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.engine.audit import BrokenInvariantError
 from perpmaker.venue.engine.markets import list_markets
+from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.faults.engine_ops import BadOperationError
 from perpmaker.venue.faults.schedule import BadScheduleError
 from perpmaker.venue.flow.replay.queueing import queue_model
@@ -28,6 +29,7 @@ from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.latency import parse_latencies
 from perpmaker.venue.shell.operations import readable_operations
 from perpmaker.venue.shell.server import PortInUseError, build, running_venue
+from perpmaker.venue.switches import with_switches
 
 __all__ = ["VenueOptions", "main", "replay_journal", "show_faults"]
 
@@ -46,6 +48,10 @@ def main(options: VenueOptions) -> None:
         answer_rules(options.answers)
     except ValueError as error:
         _fail(f"--answers: {error}")
+    try:
+        with_switches(OrderRules(), options.order_rules)
+    except ValueError as error:
+        _fail(f"--order-rules: {error}")
     try:
         queue_model(options.queue)
     except ValueError as error:

@@ -43,6 +43,8 @@ class VenueOptions:
     """How long messages take, `CHANNEL=LEAST-MOST,...` in milliseconds; `ack` is the answer to an action."""
     answers: str = ""
     """Switches of `AnswerRules` that differ from their defaults, `NAME=VALUE,...`."""
+    order_rules: str = ""
+    """Switches of `OrderRules` that differ from their defaults, `NAME=VALUE,...`."""
     limits: Literal["exchange", "off"] = "exchange"
     ip_identities: int = 1
     address_requests: int = 10_000

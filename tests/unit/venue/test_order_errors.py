@@ -19,6 +19,7 @@ from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.orders import Builder, NewOrder, Tif
 from perpmaker.venue.engine.statuses import Status
 from perpmaker.venue.engine.texts import TEXTS
+from perpmaker.venue.switches import with_switches
 from perpmaker.venue.units import E8
 
 CLOID = "0x" + "7" * 32
@@ -170,7 +171,7 @@ UNRECORDED: dict[str, Answer] = {
     "Price must be divisible by tick size. asset=0": placed(limit("179.005", cloid=CLOID)),
     "Order price cannot be more than 95% away from the reference price": placed(limit("9", cloid=CLOID)),
     "Order price cannot be more than 80% away from the reference price": placed(
-        limit("36", cloid=CLOID), band_fraction=5
+        limit("36", cloid=CLOID), orders=OrderRules(band_percent=80)
     ),
     "Only post-only orders allowed immediately after network upgrade": placed(
         limit("179", cloid=CLOID), before=after_upgrade
@@ -310,3 +311,31 @@ def test_an_approved_builder_is_named_on_the_order_and_paid() -> None:
     venue.place(BOB, limit("179", "2", buy=False))
     paid = [fill.builder_fee_e8 for fill in venue.state.accounts[ALICE].fills]
     assert paid == [0, 179 * E8 // 10_000]
+
+
+@pytest.mark.parametrize(
+    ("percent", "px", "allowed"),
+    [
+        (80, "36", False),
+        (80, "36.01", True),
+        (80, "900", True),
+        (80, "900.01", False),
+        (95, "9", False),
+        (95, "9.01", True),
+        (95, "3600", True),
+        (95, "3600.1", False),
+    ],
+)
+def test_the_band_is_open_below_and_closed_above(percent: int, px: str, allowed: bool) -> None:
+    venue = bench(orders=OrderRules(band_percent=percent), faucet=10_000_000)
+    (answer,) = venue.place(ALICE, limit(px, "10", buy=False, tif=Tif.ALO), limit(px, "10", buy=False, tif=Tif.ALO))[:1]
+    assert ("resting" in answer) == allowed
+
+
+def test_switches_are_read_by_name_and_an_unknown_one_is_told_with_those_there_are() -> None:
+    rules = with_switches(OrderRules(), "band_percent=80, alo_meets_own=0")
+    assert (rules.band_percent, rules.alo_meets_own, rules.tick_is_static) == (80, False, True)
+    with pytest.raises(ValueError, match="known: band_percent"):
+        with_switches(OrderRules(), "texts=1")
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        with_switches(OrderRules(), "tick_is_static=2")

@@ -34,8 +34,6 @@ class Rules:
     maker_fee_e6: int = 150
     funding_interval_ms: int = 3_600_000
     schedule_cancel_volume_e8: int = 0
-    band_fraction: int = 20
-    """Prices must lie strictly above 1/20 of the mark and at most at 20 times it."""
     orders: OrderRules = field(default_factory=OrderRules)
     limits: LimitRules = field(default_factory=LimitRules)
     liquidation: LiquidationRules = field(default_factory=LiquidationRules)

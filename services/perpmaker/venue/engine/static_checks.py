@@ -43,9 +43,9 @@ def _error_of(state: State, order: NewOrder, grouping: Grouping) -> str | None:
     trigger = order.trigger
     if trigger is not None and not (trigger.px_e8 and market.is_on_tick(trigger.px_e8)):
         return text_of(own_words, Status.BAD_TRIGGER_PX_REJECTED, order.asset)
-    reference, band = state.mark_px_e8(order.asset), state.rules.band_fraction
-    if order.px_e8 * band <= reference or order.px_e8 > reference * band:
-        percent = 100 - 100 // band
+    reference, percent = state.mark_px_e8(order.asset), state.rules.orders.band_percent
+    nearest = 100 - percent
+    if order.px_e8 * 100 <= reference * nearest or order.px_e8 * nearest > reference * 100:
         return f"Order price cannot be more than {percent}% away from the reference price"
     return None
 

@@ -17,6 +17,7 @@ from aiohttp import web
 from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
 from perpmaker.venue.engine.markets import list_markets
+from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.state import Rules
 from perpmaker.venue.faults.board import Board
 from perpmaker.venue.faults.schedule import load_schedule
@@ -33,6 +34,7 @@ from perpmaker.venue.shell.doors import Doors, limits_of
 from perpmaker.venue.shell.latency import Latencies, parse_latencies
 from perpmaker.venue.shell.rest import exchange_app, observers_info
 from perpmaker.venue.shell.sockets import Sockets
+from perpmaker.venue.switches import with_switches
 from perpmaker.venue.units import E8
 from perpmaker.venue.views.stream import Streams
 from perpmaker.venue.wire.signatures import SOURCES
@@ -117,6 +119,7 @@ def build(options: VenueOptions) -> Venue:
         funding_interval_ms=options.funding_interval_ms,
         schedule_cancel_volume_e8=options.schedule_cancel_volume_usd * E8,
         limits=limits_of(options),
+        orders=with_switches(OrderRules(), options.order_rules),
     )
     return build_venue(
         markets,
