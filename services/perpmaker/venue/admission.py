@@ -141,7 +141,8 @@ class Admission:
                 return Err(self.agents.refusal_of_former(signer))
         newcomer = next((signer for signer in signers if signer in self.announced), signers[0])
         if self.faucet_e8:
-            account = self.state.deposit(newcomer, self.faucet_e8)
+            for dex in self.state.dexes:
+                account = self.state.deposit(newcomer, self.faucet_e8, dex=dex)
             if self.on_funded is not None:
                 self.on_funded(newcomer)
             return newcomer, account

@@ -66,6 +66,8 @@ class Listing:
     impact_notional: int = 6_000
     margin_mode: MarginMode = ""
     has_growth_mode: bool = False
+    funding_multiplier_e6: int = 10**6
+    """The deployer's factor on the funding rate, scaled by 1e6."""
     oi_cap_quote: int | None = None
     """Open interest (at mark, in quote units) from which positions may not grow; None: no cap."""
 

@@ -49,6 +49,7 @@ class Market:
     margin_mode: MarginMode = ""
     has_growth_mode: bool = False
     oi_cap_e8: int | None = None
+    funding_multiplier_e6: int = 10**6
 
     @property
     def lot_e8(self) -> int:
@@ -150,4 +151,5 @@ def _market(listing: Listing, dex: Dex, place: int, *, testnet_tiers: bool) -> M
         margin_mode=listing.margin_mode,
         has_growth_mode=listing.has_growth_mode,
         oi_cap_e8=None if cap is None else cap * E8,
+        funding_multiplier_e6=listing.funding_multiplier_e6,
     )

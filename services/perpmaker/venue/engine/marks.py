@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field
 from statistics import median
 
+from perpmaker.venue.units import scaled
+
 _BASIS_S = 150.0
 _BOOK_S = 30.0
 
@@ -40,6 +42,9 @@ class Marks:
     pinned: bool = False
     previous_px_e8: int = 0
     """The mark before this one, at which winners are deleveraged."""
+    is_builder: bool = False
+    """Of a builder-deployed dex: the premium is the middle of the impact prices, without a dead zone."""
+    funding_multiplier_e6: int = 10**6
     premium_sum_e8: int = 0
     premium_samples: int = 0
     updated_ms: int | None = None
@@ -77,6 +82,8 @@ class Marks:
     def premium_e8(self, impact_bid: int | None, impact_ask: int | None) -> int | None:
         if impact_bid is None or impact_ask is None:
             return None
+        if self.is_builder:
+            return scaled(impact_bid + impact_ask - 2 * self.oracle_px_e8, 10**8, 2 * self.oracle_px_e8)
         lean = max(impact_bid - self.oracle_px_e8, 0) - max(self.oracle_px_e8 - impact_ask, 0)
         return lean * 10**8 // self.oracle_px_e8
 
@@ -87,7 +94,7 @@ class Marks:
         """The hourly rate accruing now, scaled by 1e10: (P + clamp(1 bp - P, +-5 bps)) / 8, at most 4 %."""
         premium = self.premium_sum_e8 * 100 // self.premium_samples if self.premium_samples else 0
         interest = max(-5_000_000, min(1_000_000 - premium, 5_000_000))
-        rate = (premium + interest) // 8
+        rate = scaled((premium + interest) // 8, self.funding_multiplier_e6, 10**6)
         return max(-400_000_000, min(rate, 400_000_000))
 
     def restart_premium(self) -> None:

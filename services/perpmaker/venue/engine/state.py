@@ -132,7 +132,7 @@ class State:
         self._by_coin = {m.coin: m for m in markets}
         self.dexes = tuple(dict.fromkeys((DEXES[0], *(m.dex for m in sorted(markets, key=lambda m: m.dex.index)))))
         self.books = {m.asset: Book() for m in markets}
-        self.marks = {m.asset: Marks(m.start_px_e8, m.start_px_e8, m.start_px_e8) for m in markets}
+        self.marks = {m.asset: _marks_of(m) for m in markets}
         self.accounts: dict[str, Account] = {}
         self.trades = {m.asset: deque[Trade](maxlen=_RECENT_TRADES) for m in markets}
         self.volume_base_e8 = {m.asset: 0 for m in markets}
@@ -244,6 +244,12 @@ class State:
         self.events.touched_orders.add(order.address)
         if status.is_terminal and (order.children or order.siblings):
             self.ended.append(order)
+
+
+def _marks_of(market: Market) -> Marks:
+    px_e8 = market.start_px_e8
+    is_builder = market.dex.index > 0
+    return Marks(px_e8, px_e8, px_e8, is_builder=is_builder, funding_multiplier_e6=market.funding_multiplier_e6)
 
 
 def trade_id(buyer_oid: int, seller_oid: int) -> int:
