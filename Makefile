@@ -11,7 +11,7 @@ YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers interop lint format proto manifests bench chaos image image-archive e2e lock clean
+.PHONY: help setup demo other-python test test-containers interop lint format proto manifests bench chaos image image-archive e2e lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## Quote two simulated markets for DEMO_SECONDS (0: until Ctrl-C)
 	@$(BIN)/perpmaker up -f deploy/examples --rehearse --seed $(DEMO_SEED) $(if $(filter-out 0,$(DEMO_SECONDS)),--for $(DEMO_SECONDS)s)
 
-test: $(STAMP) ## Run every test that needs nothing but this machine
+other-python: $(STAMP) ## Prepare a second Python version, which tests compare histories on
+	-@$(BIN)/python tools/other_python.py
+
+test: $(STAMP) other-python ## Run every test that needs nothing but this machine
 	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
