@@ -19,6 +19,7 @@ from perpmaker.venue.engine import actions
 from perpmaker.venue.engine.orders import Builder, Grouping, NewOrder, Tif, Trigger
 from perpmaker.venue.units import parse_e8
 from perpmaker.venue.wire.account_actions import account_action_to_engine, canonical_account_action
+from perpmaker.venue.wire.json_text import first_with_text, repeated_key
 from perpmaker.venue.wire.values import address_of, cloid_of, decimal, unsigned
 
 __all__ = ["MALFORMED", "UNREADABLE", "UnreadableError", "address_of", "canonical", "cloid_of", "decode_envelope"]
@@ -41,9 +42,18 @@ class UnreadableError(Exception):
 
 
 def decode_envelope(body: bytes | msgspec.Raw) -> wire.Envelope:
-    """Read an `/exchange` body into its canonical form. Raises `UnreadableError` (400 or 422)."""
+    """Read an `/exchange` body into its canonical form. Raises `UnreadableError` (400 or 422).
+
+    What follows the first JSON value is ignored; a key that is given twice makes the body unreadable.
+    """
     try:
-        envelope = _ENVELOPE.decode(body)
+        value, text = first_with_text(bytes(body))
+    except ValueError as error:
+        raise UnreadableError(400, f"{MALFORMED}: {error}") from None
+    try:
+        if (repeated := repeated_key(value)) is not None:
+            raise ValueError(f"duplicate field `{repeated}`")
+        envelope = _ENVELOPE.decode(text)
         return replace(
             envelope,
             action=canonical(envelope.action),
@@ -52,9 +62,7 @@ def decode_envelope(body: bytes | msgspec.Raw) -> wire.Envelope:
             vault_address=None if envelope.vault_address is None else address_of(envelope.vault_address),
             expires_after=None if envelope.expires_after is None else unsigned(envelope.expires_after),
         )
-    except (msgspec.ValidationError, ValueError) as error:
-        if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
-            raise UnreadableError(400, f"{MALFORMED}: {error}") from None
+    except (ValueError, RecursionError) as error:  # msgspec's own refusals are of the first kind too
         raise UnreadableError(422, f"{UNREADABLE}: {error}") from None
 
 

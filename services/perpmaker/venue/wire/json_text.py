@@ -55,8 +55,29 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_consta
 
 def first_value(body: bytes) -> Any:
     """The first JSON value of a body, objects as `JsonObject`. Raises `ValueError` for what is no JSON."""
-    if is_too_deep(body):
-        raise ValueError("recursion limit exceeded")
+    return first_with_text(body)[0]
+
+
+def first_with_text(body: bytes) -> tuple[Any, str]:
+    """The first JSON value of a body and the text it was read from. Raises `ValueError` for what is no JSON."""
     text = body.decode()
-    value, _ = _DECODER.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
-    return value
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        raise ValueError("recursion limit exceeded") from None
+    return value, text[start:end]
+
+
+def repeated_key(value: Any) -> str | None:
+    """A key that some object in this value was given twice, or None."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, JsonObject):
+            if inner.repeated:
+                return min(inner.repeated)
+            waiting += inner.values()
+        elif isinstance(inner, list):
+            waiting += inner
+    return None

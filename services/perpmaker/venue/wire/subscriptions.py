@@ -201,7 +201,7 @@ def decode_request(frame: bytes) -> Request | None:
         return None
     try:
         return _REQUEST.decode(frame)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # msgspec's own refusals are of the first kind too
         return None
 
 
@@ -210,5 +210,5 @@ def decode_subscription(raw: msgspec.Raw) -> Subscription | None:
     try:
         wanted = _SUBSCRIPTION.decode(raw)
         return replace(wanted, user=address_of(wanted.user)) if isinstance(wanted, UserStream) else wanted
-    except (msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         return None
