@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.interop.clients import HERE, Client
 
 BUILD = HERE.parent.parent / "build" / "interop"
-_TIMEOUT_S = 600
+_TIMEOUT_S = 1_200
 _NODE = (20, 19)
 
 

@@ -18,7 +18,7 @@ from tests.interop.clients import Client
 from tests.interop.environments import BUILD
 
 SEED = 11
-_CLIENT_TIMEOUT_S = 300
+_CLIENT_TIMEOUT_S = 900
 
 
 @dataclass(slots=True)

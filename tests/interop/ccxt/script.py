@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -12,6 +16,7 @@ from steps import API_URL, HANG_S, KEY, WS_URL, check, control, say, step, truth
 
 BTC, ETH = "BTC/USDC:USDC", "ETH/USDC:USDC"
 CLOID = "0x" + "ab" * 16
+_ADDRESS_OF_THE_PAGE = "http://127.0.0.1:8010"
 _LONGEST_SWEEP = 50
 
 
@@ -31,6 +36,17 @@ async def refused(call: Any, kind: type[Exception], text: str) -> None:
         assert text in str(error), repr(error)
         return
     raise AssertionError(f"was accepted: {answer!r}")
+
+
+def run_example() -> list[str]:
+    """What the program on the page prints, pointed at this venue."""
+    page = (Path(__file__).parents[3] / "docs" / "venue.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    check(program.count(_ADDRESS_OF_THE_PAGE), 1)
+    command = [sys.executable, "-c", program.replace(_ADDRESS_OF_THE_PAGE, API_URL)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
+    check((ended.returncode, ended.stderr), (0, ""))
+    return ended.stdout.split()
 
 
 async def trade(client: Any, me: str) -> None:
@@ -152,6 +168,8 @@ async def trade(client: Any, me: str) -> None:
         wait_for(lambda: not truth(me)["openOrders"], "the scheduled cancel")
         # This client has no unified word for the status and hands on the exchange's.
         check((await client.fetch_order(left, BTC))["status"], "scheduledCancel")
+    with step("the example of docs/venue.md"):
+        check(await asyncio.to_thread(run_example), ["open", "canceled"])
     with step("final state is the venue's"):
         venue = truth(me)
         check(((await client.fetch_open_orders()), venue["positions"]), ([], {}))

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-HANG_S = 30
+HANG_S = 120
 _POLL_S = 0.05
 
 
