@@ -88,5 +88,13 @@ def first(made: Bench, wanted: Subscription) -> tuple[str, Any] | None:
 
 
 def pushed(streams: Streams, block: Block, *wanted: Subscription) -> list[tuple[str, Any]]:
-    """What listeners of these streams are told about a block, as channel and data."""
-    return [(frame.channel, as_json(frame.data)) for _, frame in streams.messages(block, wanted)]
+    """What listeners of these streams are told about a block, as channel and data. Once per block."""
+    return [told for frames in pushed_to_each(streams, block, *wanted).values() for told in frames]
+
+
+def pushed_to_each(streams: Streams, block: Block, *wanted: Subscription) -> dict[Subscription, list[tuple[str, Any]]]:
+    """The same by stream."""
+    told: dict[Subscription, list[tuple[str, Any]]] = {one: [] for one in wanted}
+    for one, frame in streams.messages(block, wanted):
+        told[one].append((frame.channel, as_json(frame.data)))
+    return told
