@@ -60,12 +60,11 @@ def first_value(body: bytes) -> Any:
 
 def first_with_text(body: bytes) -> tuple[Any, str]:
     """The first JSON value of a body and the text it was read from. Raises `ValueError` for what is no JSON."""
+    if is_too_deep(body):  # before the parser, which a raised recursion limit would let overflow its stack
+        raise ValueError("recursion limit exceeded")
     text = body.decode()
     start = len(text) - len(text.lstrip(" \t\r\n"))
-    try:
-        value, end = _DECODER.raw_decode(text, start)
-    except RecursionError:
-        raise ValueError("recursion limit exceeded") from None
+    value, end = _DECODER.raw_decode(text, start)
     return value, text[start:end]
 
 
