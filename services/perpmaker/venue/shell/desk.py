@@ -177,9 +177,10 @@ class Desk:
         # A race that finds nothing to fill is no opportunity, and does not count.
         takers = race(self.venue, signed.action, concerned) if board.holding(FillRace, door, concerned) else []
         if takers and board.strike(FillRace, door, concerned):
+            taken: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             for taker in takers:
-                self.conductor.submit_house(*taker, lambda _: None)
-            await self.timeline.pause(1)
+                self.conductor.submit_house(*taker, partial(_resolve, taken))
+            await taken
         return await self._commit(signed, envelope)
 
     def _gate(self, door: str, addresses: set[str]) -> Hang | None:
