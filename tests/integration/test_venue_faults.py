@@ -100,6 +100,7 @@ async def test_unknown_oid_hides_an_order_that_exists_until_it_is_old_enough(ven
     await venue.control("unknown_oid", younger_than_ms=60_000, n=1)
     assert await asked(alice, "orderStatus", oid=oid) == {"status": "unknownOid"}
     assert (await asked(alice, "orderStatus", oid=oid))["status"] == "order"
+    await alice.exchange({"type": "noop"})  # a later block, in which the order is older than that
     await venue.control("unknown_oid", younger_than_ms=1)
     assert (await asked(alice, "orderStatus", oid=oid))["status"] == "order"
 
