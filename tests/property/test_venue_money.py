@@ -17,6 +17,9 @@ SOL, GOLD, THIN = 0, 110_000, 110_001
 _AROUND = {SOL: 18_000, GOLD: 410_000, THIN: 1_240}
 """Start price in cents."""
 
+DAVE = "0x" + "d" * 40
+"""Has money, and stands in the way of those who are liquidated."""
+
 traders = st.sampled_from([ALICE, BOB, CAROL])
 assets = st.sampled_from([SOL, GOLD, THIN])
 shifts = st.integers(-6, 6)
@@ -45,6 +48,28 @@ class HardTimes(RuleBasedStateMachine):
         sz = max(market.floor_sz(usd * E8 * E8 // px), market.lot_e8)
         self.venue.place(who, NewOrder(asset, buys, px, sz, tif))
 
+    @rule(
+        buyer=traders,
+        seller=traders,
+        asset=assets,
+        usd=st.sampled_from([5_000, 9_000, 30_000]),
+        bids=st.booleans(),
+        permille=st.sampled_from([*range(945, 975), 900, 1_000, 1_026, 1_035, 1_045, 1_100]),
+    )
+    def trade_and_jump(self, buyer: str, seller: str, asset: int, usd: int, bids: bool, permille: int) -> None:
+        """Both take as much leverage as there is and trade at the mark, if they may; then the mark moves."""
+        market = self.venue.state.market(asset)
+        px = self.venue.state.mark_px_e8(asset)
+        sz = max(market.floor_sz(usd * E8 * E8 // px), market.lot_e8)
+        for who in (seller, buyer):
+            self.venue.run(who, UpdateLeverage(asset, not market.margin_mode, market.max_leverage))
+            self.venue.place(who, NewOrder(asset, who == buyer, px, sz, Tif.GTC))
+        moved = market.round_px(px * permille // 1_000, up=False)
+        if bids:
+            self.venue.state.deposit(DAVE, 100_000 * E8, dex=market.dex)
+            self.venue.place(DAVE, NewOrder(asset, permille < 1_000, moved, sz, Tif.GTC))
+        self._move(asset, moved)
+
     @rule(who=traders, asset=assets, times=st.integers(1, 20), is_cross=st.booleans())
     def choose_leverage(self, who: str, asset: int, times: int, is_cross: bool) -> None:
         self.venue.run(who, UpdateLeverage(asset, is_cross, times))
@@ -59,9 +84,7 @@ class HardTimes(RuleBasedStateMachine):
     @rule(asset=assets, percent=st.integers(70, 130))
     def jump(self, asset: int, percent: int) -> None:
         market = self.venue.state.market(asset)
-        self.venue.state.marks[asset].pin(market.round_px(_AROUND[asset] * percent * E8 // 10_000, up=False))
-        self.venue.state.events.marks_moved = True
-        self.venue.step()
+        self._move(asset, market.round_px(_AROUND[asset] * percent * E8 // 10_000, up=False))
 
     @rule(asset=assets)
     def halt_and_resume(self, asset: int) -> None:
@@ -73,6 +96,11 @@ class HardTimes(RuleBasedStateMachine):
     @rule()
     def settle_funding(self) -> None:
         self.venue.step(61_000)
+
+    def _move(self, asset: int, px_e8: int) -> None:
+        self.venue.state.marks[asset].pin(px_e8)
+        self.venue.state.events.marks_moved = True
+        self.venue.step()
 
     @invariant()
     def everything_adds_up(self) -> None:
