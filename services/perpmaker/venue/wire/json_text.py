@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 MAX_DEPTH = 128
 """How deep values may be nested, as in the server's own parser. A parser that recurses needs such a bound."""
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_OPENING, _CLOSING = b"[{", b"]}"
+_BRACKET = re.compile(rb"[\[\]{}]")
+_OPENING = b"[{"
 
 
 def is_too_deep(body: bytes) -> bool:
@@ -22,13 +23,10 @@ def is_too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0
-    for byte in _STRING.sub(b"", body):
-        if byte in _OPENING:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif byte in _CLOSING:
-            depth -= 1
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > MAX_DEPTH:
+            return True
     return False
 
 
