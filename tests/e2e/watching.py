@@ -18,7 +18,7 @@ from tests.e2e.pod_venue import Resting
 from perpmaker.common.cloid import decode
 
 EVERY_S: Final = 0.05
-REPLACED_S: Final = 2.0
+REPLACED_S: Final = 3.0
 """A quoter that is replaced leaves its book empty for longer than this: its successor has to start first."""
 UNDISTURBED_S: Final = 8.0
 """Longest time in which a maker that nothing happened to may not be seen on both sides.

@@ -45,6 +45,7 @@ class MarketFacts:
     feed_live: bool = True
     instrument: Instrument | None = None
     liquidation_px_e8: int = 0
+    liquidation_sz_e8: int = 0
 
     @property
     def fills(self) -> int:
@@ -155,9 +156,9 @@ class Facts:
     def on_account(self, account: gateway.AccountState) -> None:
         """Take equity, margin and liquidation prices, pushed or read."""
         self._account, self._account_at_ms = account, self._now_ms()
-        liquidation = {position.market: position.liquidation_px_e8 for position in account.positions}
+        held = {position.market: (position.liquidation_px_e8, position.sz_e8) for position in account.positions}
         for market, facts in self.markets.items():
-            facts.liquidation_px_e8 = liquidation.get(market, 0)
+            facts.liquidation_px_e8, facts.liquidation_sz_e8 = held.get(market, (0, 0))
 
     def on_account_lost(self, _reason: str) -> None:
         """The account stream is gone; it begins again with a gap barrier."""
@@ -243,6 +244,7 @@ class Facts:
             drift_e8=standing.drift_e8,
             drift_age_ms=max(0, wall_ms - standing.drift_since_ms) if standing.drift_since_ms else 0,
             liquidation_px_e8=facts.liquidation_px_e8,
+            liquidation_sz_e8=facts.liquidation_sz_e8,
             instrument=facts.instrument,
             trade_limits=trade_limits,
             order_state_live=facts.order_state_live,

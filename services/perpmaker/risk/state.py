@@ -68,6 +68,8 @@ class RiskState:
     drift_age_ms: int = 0
     liquidation_px_e8: int = 0
     """0 for none."""
+    liquidation_sz_e8: int = 0
+    """Signed position that the exchange gave this price for; a moment older than the ledger's."""
     instrument: Instrument | None = None
     trade_limits: TradeLimits | None = None
     order_state_live: bool = True

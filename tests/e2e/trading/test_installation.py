@@ -21,7 +21,7 @@ from tests.e2e.cluster import node
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.house import ACCOUNT, START_S, House, Installation, installed
 from tests.e2e.measure import Measure
-from tests.e2e.watching import REPLACED_S, holds, watched
+from tests.e2e.watching import UNDISTURBED_S, holds, watched
 from tests.e2e.workloads import IMAGE
 from tests.support.chart import CHART, ROOT
 
@@ -61,7 +61,7 @@ async def test_an_upgrade_of_the_operator_touches_nothing_that_trades(house: Hou
     now = await _uids(house)
     now.pop(OPERATOR)
     assert now == trading
-    assert max(seen.longest_empty_s("eth"), seen.longest_empty_s("btc")) < REPLACED_S
+    assert max(seen.longest_empty_s("eth"), seen.longest_empty_s("btc")) < UNDISTURBED_S
     after = await house.api.read("Secret", "perpmaker-store", house.namespace)
     assert after["data"] == passwords["data"], "nobody could sign in to a store with other passwords"
 
@@ -76,7 +76,7 @@ async def test_another_image_replaces_one_market_after_the_other_and_never_doubl
     house.cluster.run("ctr", "--namespace", "k8s.io", "images", "tag", "--force", IMAGE, other)
     image = {"repository": repository, "tag": NEXT_TAG, "pullPolicy": "Never"}
     began = time.monotonic()
-    async with watched(house) as seen, _quoters_watched(house, other) as quoters:
+    async with watched(house) as seen, _quoters_watched(house) as quoters:
         await asyncio.to_thread(house.installation.upgrade, image=image)
 
         async def replaced() -> bool:
@@ -92,8 +92,9 @@ async def test_another_image_replaces_one_market_after_the_other_and_never_doubl
     for name in ("eth", "btc"):
         assert all(len(epochs) == 1 for epochs in seen.sessions(name)), f"two sessions of {name} in one book"
         assert quoters.most_at_once[name] == 1, name
-    first, second = sorted(("eth", "btc"), key=quoters.appeared.__getitem__)
-    assert quoters.appeared[second] >= quoters.became_ready[first], "one market after the other"
+    started = {name: await _when(house, "RolloutStarted", name) for name in ("eth", "btc")}
+    first, second = sorted(started, key=started.__getitem__)
+    assert started[second] >= await _when(house, "RolloutFinished", first), "one market after the other"
     after = await house.api.read("Secret", "perpmaker-store", house.namespace)
     assert after["data"] == passwords["data"]
 
@@ -206,38 +207,36 @@ async def _has_orders(house: House, name: str) -> bool:
     return not (await house.resting(name)).is_empty
 
 
+async def _when(house: House, reason: str, name: str) -> str:
+    """Time of the newest Event of a maker."""
+    return max(str(event["lastTimestamp"]) for event in await house.events(reason, name))
+
+
 class Quoters:
     """Pods of quoters while they are replaced, as seen again and again."""
 
     def __init__(self) -> None:
         self.most_at_once: dict[str, int] = {}
-        self.appeared: dict[str, float] = {}
-        self.became_ready: dict[str, float] = {}
 
-    def look(self, pods: list[Json], image: str) -> None:
-        """Take in all quoter pods of one moment; those with the new image are what is waited for."""
+    def look(self, pods: list[Json]) -> None:
+        """Take in all quoter pods of one moment."""
         by_maker: dict[str, list[Json]] = {}
         for pod in pods:
             by_maker.setdefault(pod["metadata"]["labels"]["perpmaker.io/marketmaker"], []).append(pod)
         for name, mine in by_maker.items():
             alive = [pod for pod in mine if pod["status"].get("phase") in {"Pending", "Running"}]
             self.most_at_once[name] = max(self.most_at_once.get(name, 0), len(alive))
-            for pod in mine:
-                if pod["spec"]["containers"][0]["image"] == image:
-                    self.appeared.setdefault(name, time.monotonic())
-                    if condition_of(pod, "Ready").get("status") == "True":
-                        self.became_ready.setdefault(name, time.monotonic())
 
 
 @asynccontextmanager
-async def _quoters_watched(house: House, image: str) -> AsyncIterator[Quoters]:
+async def _quoters_watched(house: House) -> AsyncIterator[Quoters]:
     seen = Quoters()
 
     async def go_on() -> None:
         while True:
             label = "app.kubernetes.io/component=quoter"
             with contextlib.suppress(aiohttp.ClientError, Refused):
-                seen.look(await house.api.objects("Pod", house.namespace, label=label), image)
+                seen.look(await house.api.objects("Pod", house.namespace, label=label))
             await asyncio.sleep(0.05)
 
     task = asyncio.create_task(go_on())

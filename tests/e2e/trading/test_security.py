@@ -23,7 +23,7 @@ from tests.e2e.house import ACCOUNT, IMAGE_USER, MAKERS, START_S, House, account
 from tests.e2e.measure import Measure
 from tests.e2e.netns import dial
 from tests.e2e.services import forwarded, person
-from tests.e2e.watching import REPLACED_S, watched
+from tests.e2e.watching import UNDISTURBED_S, watched
 from tests.support.certificates import Mounted
 
 from perpmaker.cli.authority import Authority, open_authority
@@ -219,7 +219,7 @@ async def test_renewed_certificates_are_in_use_within_seconds_while_quoting_goes
         assert await _code(house, _person(house)) is grpc.StatusCode.OK
         generation = await house.patch("MarketMaker", "eth", quoting={"levels": 3})
         await house.applied("eth", generation)
-    assert seen.longest_empty_s("eth") < REPLACED_S
+    assert seen.longest_empty_s("eth") < UNDISTURBED_S
     assert await deeds.uids(house, *children, "perpmaker-operator") == lives
 
 

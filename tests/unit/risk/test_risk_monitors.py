@@ -236,7 +236,7 @@ def test_equity_and_margin_are_not_judged_before_they_were_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("position_e8", "liquidation_px_e8", "action"),
+    ("held_e8", "liquidation_px_e8", "action"),
     [
         # Maintenance is 1.25 % at 40x: the buffer is 0.3 at a distance of 0.5357 %.
         (E8 // 10, MARK_E8 * 99_464 // 100_000, Action.NONE),
@@ -246,16 +246,27 @@ def test_equity_and_margin_are_not_judged_before_they_were_seen() -> None:
         (E8 // 10, MARK_E8 + 1, Action.REDUCE_ONLY),
     ],
 )
-def test_a_mark_near_liquidation_only_reduces(position_e8: int, liquidation_px_e8: int, action: Action) -> None:
+def test_a_mark_near_liquidation_only_reduces(held_e8: int, liquidation_px_e8: int, action: Action) -> None:
     """I35: the distance to liquidation is at least the buffer, or the market only reduces."""
-    state = healthy(position_e8=position_e8, liquidation_px_e8=liquidation_px_e8)
+    state = healthy(liquidation_sz_e8=held_e8, liquidation_px_e8=liquidation_px_e8)
     (finding,) = liquidation.check(state, market_limits())
     assert finding.action is action
 
 
-@pytest.mark.parametrize("changed", [{"position_e8": 0}, {"liquidation_px_e8": 0}, {"instrument": None}])
+def test_a_ledger_that_changed_sides_is_not_held_against_the_price_of_the_other_side() -> None:
+    far_above = 1_000 * MARK_E8
+    state = healthy(position_e8=E8 // 10, liquidation_sz_e8=-E8 // 10, liquidation_px_e8=far_above)
+    (finding,) = liquidation.check(state, market_limits())
+    assert finding.action is Action.NONE
+
+
+@pytest.mark.parametrize("changed", [{"liquidation_sz_e8": 0}, {"liquidation_px_e8": 0}, {"instrument": None}])
 def test_without_a_liquidation_price_there_is_nothing_to_keep_away_from(changed: dict[str, Any]) -> None:
-    usual: dict[str, Any] = {"position_e8": E8, "liquidation_px_e8": MARK_E8, "instrument": Instrument(LOT_E8, 40)}
+    usual: dict[str, Any] = {
+        "liquidation_sz_e8": E8,
+        "liquidation_px_e8": MARK_E8,
+        "instrument": Instrument(LOT_E8, 40),
+    }
     assert liquidation.check(healthy(**{**usual, **changed}), market_limits()) == ()
 
 

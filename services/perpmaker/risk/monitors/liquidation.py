@@ -16,11 +16,16 @@ MIN_BUFFER_PPM = 300_000
 
 
 def check(state: RiskState, _limits: MarketRiskPart) -> tuple[Finding, ...]:
-    """Only with a position that has a liquidation price."""
-    if state.liquidation_px_e8 <= 0 or state.mark_px_e8 <= 0 or state.position_e8 == 0 or state.instrument is None:
+    """Only with a position that has a liquidation price.
+
+    On which side of the mark the price lies follows from the position that it was given for: the ledger may have
+    changed sides since.
+    """
+    held_e8 = state.liquidation_sz_e8
+    if state.liquidation_px_e8 <= 0 or state.mark_px_e8 <= 0 or held_e8 == 0 or state.instrument is None:
         return ()
     towards = state.mark_px_e8 - state.liquidation_px_e8
-    distance_ppm = max(0, towards if state.position_e8 > 0 else -towards) * ONE_PPM // state.mark_px_e8
+    distance_ppm = max(0, towards if held_e8 > 0 else -towards) * ONE_PPM // state.mark_px_e8
     maintenance_ppm = ONE_PPM // (2 * max(1, state.instrument.max_leverage))
     buffer_ppm = distance_ppm * ONE_PPM // (distance_ppm + maintenance_ppm)
     used = share_ppm(MIN_BUFFER_PPM, buffer_ppm)
