@@ -7,6 +7,7 @@ from tests.support.venue_core import ALICE, BOB, Bench, bench, limit
 
 from perpmaker.venue.engine import fees
 from perpmaker.venue.engine.accounts import Account
+from perpmaker.venue.engine.digest import state_hash
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.orders import Builder, NewOrder, Tif
 from perpmaker.venue.engine.state import Rules, State
@@ -141,3 +142,11 @@ def test_user_fees_show_the_schedule_and_what_the_account_pays() -> None:
     assert shown["feeSchedule"]["tiers"]["vip"][0]["ntlCutoff"] == "5000000.0"
     assert shown["feeSchedule"]["tiers"]["mm"][2] == {"makerFractionCutoff": "0.03", "add": "-0.00003"}
     assert shown["activeStakingDiscount"]["discount"] == "0.05"
+
+
+def test_asking_for_fees_changes_nothing() -> None:
+    venue = traded(Builder("0x" + "9" * 40, 20))
+    venue.state.accounts[BOB].fee_rates_cache = (-1, 0, 0)
+    before = state_hash(venue.state)
+    user_fees(venue.state, venue.state.accounts[BOB])
+    assert state_hash(venue.state) == before

@@ -129,8 +129,7 @@ class Account:
         "cash_e8",
         "cloids",
         "exposures",
-        "fee_day",
-        "fee_rates_e6",
+        "fee_rates_cache",
         "fills",
         "full_liquidation_until_ms",
         "funding",
@@ -166,8 +165,8 @@ class Account:
         """Markets whose margin mode is isolated. Nobody iterates it."""
         self.volume_by_day: dict[int, tuple[int, int]] = {}
         """Quote traded per day since the epoch: as taker, as maker."""
-        self.fee_day = -1
-        self.fee_rates_e6 = (0, 0)
+        self.fee_rates_cache = (-1, 0, 0)
+        """Day since the epoch, and the taker and maker rate (1e-6) of that day."""
         self.staked_tokens = 0
         self.has_referral_discount = False
         self.full_liquidation_until_ms: dict[int, int] = {}

@@ -59,10 +59,9 @@ def window_volume_e8(account: Account, now_ms: int) -> tuple[int, int]:
 def base_rates_e6(state: State, account: Account) -> tuple[int, int]:
     """Taker and maker rate before discounts. Looked at once a day."""
     today = state.now_ms // _DAY_MS
-    if account.fee_day != today:
-        account.fee_day = today
-        account.fee_rates_e6 = _rates_for(state, account)
-    return account.fee_rates_e6
+    if account.fee_rates_cache[0] != today:
+        account.fee_rates_cache = (today, *_rates_for(state, account))
+    return account.fee_rates_cache[1:]
 
 
 def _rates_for(state: State, account: Account) -> tuple[int, int]:
