@@ -348,6 +348,17 @@ async def test_a_schedule_throws_its_faults_on_venue_time() -> None:
         assert (await venue.control("faults"))["armed"] == []
 
 
+async def test_what_a_schedule_asks_for_in_vain_is_told_and_time_goes_on() -> None:
+    stranger = "0x" + "ab" * 20
+    plan = {"faults": [{"at_ms": 100, "do": {"op": "cancel_orders", "address": stranger, "status": "internalCancel"}}]}
+    async with support.running(virtual_time=True, start_ms=1_760_000_000_000, block_ms=70) as venue:
+        await venue.control("schedule", plan=plan)
+        await venue.control("advance", ms=200)
+        (refused,) = (await venue.control("faults"))["refused"]
+        assert refused["do"]["op"] == "cancel_orders" and stranger in refused["error"]
+        assert (await venue.control("advance", ms=700))["blocks"] == 10
+
+
 async def test_under_virtual_time_nothing_moves_until_it_is_told_and_clients_stay_connected() -> None:
     async with support.running(virtual_time=True, latencies="ack=0-0") as venue:
         alice = venue.client()

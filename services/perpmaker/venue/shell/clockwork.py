@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from perpmaker.venue.core import Block
-from perpmaker.venue.engine.audit import BrokenInvariantError
 from perpmaker.venue.faults.board import Board
 from perpmaker.venue.faults.schedule import Schedule
 from perpmaker.venue.faults.switches import Stall
@@ -49,8 +47,8 @@ class Clockwork:
     is_virtual: bool
     throw: Throw | None = None
     has_broken: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the books no longer add up: no more blocks are built, and `broken` says why."""
-    broken: BrokenInvariantError | None = None
+    """Set when the books no longer add up, or a block cannot be built: no more follow, and `broken` says why."""
+    broken: Exception | None = None
     pressure: Pressure = field(init=False)
     _schedules: list[_Running] = field(default_factory=list)
     _idle_checked_ms: int = 0
@@ -78,7 +76,15 @@ class Clockwork:
         return count
 
     def beat(self, now_ms: int) -> None:
-        """One block at this time, and everything around it."""
+        """One block at this time, and everything around it. What it raises ends the venue."""
+        try:
+            self._beat(now_ms)
+        except Exception as error:
+            self.broken = error
+            self.has_broken.set()
+            raise
+
+    def _beat(self, now_ms: int) -> None:
         self._move_to(now_ms)
         for running in self._schedules:
             for operation in running.schedule.due(now_ms - running.since_ms):
@@ -86,19 +92,11 @@ class Clockwork:
                     self.throw(operation)
         if self.board.strike(Stall) is None:
             self.pressure.act()
-            self.sockets.publish(self._step(now_ms))
+            self.sockets.publish(self.conductor.step(now_ms))
         self.timeline.call_due()
         if now_ms - self._idle_checked_ms >= _IDLE_CHECK_MS:
             self._idle_checked_ms = now_ms
             self.sockets.drop_idle()
-
-    def _step(self, now_ms: int) -> Block:
-        try:
-            return self.conductor.step(now_ms)
-        except BrokenInvariantError as error:
-            self.broken = error
-            self.has_broken.set()
-            raise
 
     async def run(self) -> None:
         """Beat with the machine's clock until cancelled. A late clock skips blocks."""

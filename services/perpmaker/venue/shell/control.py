@@ -7,6 +7,7 @@ refused. Every operation is a struct; its JSON schema is what `help` shows.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -50,6 +51,8 @@ from perpmaker.venue.shell.operations import (
 from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.units import shown_e8
 
+_REFUSALS_KEPT = 100
+
 
 @dataclass(slots=True)
 class Control:
@@ -59,6 +62,7 @@ class Control:
     sockets: Sockets
     clockwork: Clockwork
     _thrown: set[asyncio.Task[Any]] = field(default_factory=set)
+    _refused: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_REFUSALS_KEPT))
 
     @property
     def venue(self) -> Venue:
@@ -71,15 +75,29 @@ class Control:
         return result
 
     def throw(self, body: dict[str, Any]) -> None:
-        """Run an operation of a schedule, whose result nobody waits for. Raises `BadOperationError`."""
+        """Run an operation of a schedule. Nobody waits for its result; a refusal is kept for op `faults`."""
         op = operation_of(body)
-        if isinstance(op, (Switch, EngineOp)):
-            result = self._arm(op) if isinstance(op, Switch) else apply(self.venue, op)
-            self.desk.conductor.note_operation(op, result)
+        if not isinstance(op, (Switch, EngineOp)):
+            task = asyncio.create_task(self._throw_later(op, body))
+            self._thrown.add(task)
+            task.add_done_callback(self._thrown.discard)
             return
-        task = asyncio.create_task(self.run(op))
-        self._thrown.add(task)
-        task.add_done_callback(self._thrown.discard)
+        try:
+            result = self._arm(op) if isinstance(op, Switch) else apply(self.venue, op)
+        except BadOperationError as error:
+            self._note_refusal(body, error)
+        else:
+            self.desk.conductor.note_operation(op, result)
+
+    async def _throw_later(self, op: AnyOperation, body: dict[str, Any]) -> None:
+        try:
+            await self.run(op)
+        except BadOperationError as error:
+            self._note_refusal(body, error)
+
+    def _note_refusal(self, body: dict[str, Any], error: BadOperationError) -> None:
+        """A schedule may ask for what the moment does not allow, say of an account that is yet to come."""
+        self._refused.append({"at_ms": self.clockwork.now_ms, "do": body, "error": str(error)})
 
     def check(self, body: dict[str, Any]) -> None:
         """Whether a schedule may run this. Raises `BadOperationError`."""
@@ -113,7 +131,8 @@ class Control:
             case Clear(name, number):
                 return {"cleared": self._clear(name, number)}
             case Faults():
-                return {"armed": [armed.shown() for armed in board.armed], "struck": board.struck}
+                armed = [one.shown() for one in board.armed]
+                return {"armed": armed, "struck": board.struck, "refused": list(self._refused)}
             case ScheduleOp():
                 self.schedule(self._schedule_of(op))
                 return {}

@@ -42,7 +42,7 @@ class Clear(_Op, tag="clear"):
 
 
 class Faults(_Op, tag="faults"):
-    """What is armed, and how often each kind of switch has struck since the start."""
+    """What is armed, how often each kind of switch has struck since the start, and what schedules asked for in vain."""
 
 
 class ScheduleOp(_Op, tag="schedule"):
