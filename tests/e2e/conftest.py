@@ -26,16 +26,6 @@ from tools.image.assemble import assemble
 _MEASURED: list[tuple[str, str]] = []
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share a run, a file stays together, and one process has the cluster without a node."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            needs_control = "control_cluster" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("control" if needs_control else str(item.path.relative_to(here))))
-
-
 def _cannot(reason: str) -> NoReturn:
     if os.environ.get("PERPMAKER_E2E_REQUIRED") == "1":
         pytest.fail(f"no cluster: {reason}")
