@@ -13,7 +13,11 @@ from tests.support.waiting import until
 
 from perpmaker.api.parts import GatewayPart
 from perpmaker.common import rpc
-from perpmaker.gateway.identity import derive
+from perpmaker.common.clock import SystemClock
+from perpmaker.gateway.budget import Budgets, BudgetSettings
+from perpmaker.gateway.connections.rest import Rest
+from perpmaker.gateway.identity import derive, open_identity
+from perpmaker.gateway.sign_up import Membership, sign_up
 from perpmaker.gateway.simulated_wallet import SimulatedAccount, Wallet
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 from perpmaker.proto.gateway.v1 import gateway_pb2_grpc as stubs
@@ -60,6 +64,24 @@ async def test_an_account_with_a_key_of_its_own_is_not_said_to_begin(tmp_path: P
     async with running() as venue, running_gateway(venue, tmp_path) as gateway:
         closed = await gateway.account_stream().until(lambda told: told.HasField("gap_closed"))
         assert closed.gap_closed.account_since_ms == 0
+
+
+async def test_who_reads_before_it_has_signed_up_makes_nobody_believe_that_it_was_forgotten(tmp_path: Path) -> None:
+    async with running() as venue:
+        clock = SystemClock()
+        rest = Rest(venue.api_url, Budgets(BudgetSettings(600, 30), clock.monotonic_s()), clock)
+        identity = open_identity(_part(venue.api_url, tmp_path, "unix:none"))
+        membership = Membership(identity, rest)
+        watching = asyncio.create_task(membership.run())
+        try:
+            assert not await membership.confirm()
+            await sign_up(identity, rest, clock)
+            membership.signed_up()
+            assert await membership.confirm()
+            assert not watching.done()
+        finally:
+            watching.cancel()
+            await rest.close()
 
 
 async def test_it_waits_for_the_exchange_and_ends_with_code_one_when_another_has_taken_its_place(

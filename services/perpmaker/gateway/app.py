@@ -254,8 +254,9 @@ class Gateway(Service):
         """See Service."""
         for _ in range(_CLOCK_SAMPLES_AT_START):
             await preflight.patiently(self._sample_clock)
-        if self._identity.master is not None:
+        if self._membership is not None:
             await sign_up.sign_up(self._identity, self._rest, self._clock)
+            self._membership.signed_up()
             self._account_hub.account_since_ms = await sign_up.known_since_ms(self._identity, self._rest)
         await preflight.check_signer(self._identity, self._part.expected_signer, self._rest)
         self._signer_confirmed = True

@@ -78,13 +78,21 @@ class Membership:
         self._identity = identity
         self._rest = rest
         self._forgotten = asyncio.Event()
+        self._was_known = False
+
+    def signed_up(self) -> None:
+        """The exchange knows the account now: from here on it can forget it."""
+        self._was_known = True
 
     async def confirm(self) -> bool:
         """Ask the exchange. Raises ReadError."""
+        # Whoever reads before the account has signed up is told that it is not known; that is no forgetting.
+        was_known = self._was_known
         role = await self._rest.info(frames.USER_ROLE, "userRole", user=self._identity.key.address)
         if is_agent_of(role, self._identity.address):
             return True
-        self._forgotten.set()
+        if was_known:
+            self._forgotten.set()
         return False
 
     async def run(self) -> None:
