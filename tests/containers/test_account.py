@@ -124,6 +124,8 @@ class Account:
             ServiceAddress(listen=f"127.0.0.1:{port}", target=f"127.0.0.1:{port}") for port in ports
         )
         self.venue_url = f"http://127.0.0.1:{venue_port}"
+        # Whoever only looks asks there: what the exchange lets a network address ask is the gateway's.
+        self.observers_url = f"http://127.0.0.1:{control_port}"
         self._gateway_target = gateway.target
         store = Store(engine, folder)
         addressing = Addressing(
@@ -162,7 +164,7 @@ class Account:
     async def open_orders(self, http: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
         """What rests at the venue."""
         body = {"type": "openOrders", "user": address}
-        async with http.post(f"{self.venue_url}/info", json=body) as response:
+        async with http.post(f"{self.observers_url}/info", json=body) as response:
             orders: list[dict[str, Any]] = await response.json()
             return orders
 
