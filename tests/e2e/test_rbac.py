@@ -37,8 +37,11 @@ VALUES: Final[Json] = {
 SOON_S: Final = 90.0
 WATCHED_S: Final = 5.0
 """How long a refused operator is watched for a loop."""
-LOOP_PER_S: Final = 6.0
-"""Requests a second for one account and one maker from which an operator that cannot get on counts as looping."""
+LOOP_PER_S: Final = 15.0
+"""Requests a second for one account and one maker from which an operator that cannot get on counts as looping.
+
+Its first looks after a refusal are a second apart and take six requests each.
+"""
 
 CHILD_KINDS: Final = {
     "deployments": ("Deployment", "main-risk"),

@@ -143,8 +143,16 @@ def processes_in(cgroup: Path) -> list[int]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove the state folder; what is still in use inside is a fault worth hearing of."""
-    shutil.rmtree(folder)
+    """Remove the state folder; what is still in use inside is a fault worth hearing of.
+
+    Two runs may remove what a third one left behind: what is gone already is no fault.
+    """
+
+    def judge(_function: object, _path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    shutil.rmtree(folder, onerror=judge)
 
 
 def _has_ended(process: Process) -> bool:
