@@ -36,6 +36,14 @@ _TICK_S: Final = 0.05
 _log = logs.get(__name__)
 
 
+def pause_before_list_s(lists: int, *, is_live: bool) -> float:
+    """How long after the last list of open orders the next one is due.
+
+    While orders live it doubles with each of the `lists` read since the first; once none does, the proof comes at once.
+    """
+    return min(_LIST_WHILE_LIVE_S * 2.0 ** min(lists, 10), _LONGEST_LIST_S) if is_live else _LIST_WHEN_EMPTY_S
+
+
 class Drains:
     """Drains under way, at most one for each market."""
 
@@ -83,16 +91,15 @@ class Drains:
     async def _drain(self, book: Book) -> None:
         asked: set[str] = set()
         listed_s = float("-inf")
-        while_live_s = _LIST_WHILE_LIVE_S
+        lists = 0
         try:
             while True:
                 self._writer.changed.clear()
                 await self._cancel(book, asked)
-                pause_s = while_live_s if book.live() else _LIST_WHEN_EMPTY_S
+                pause_s = pause_before_list_s(max(lists - 1, 0), is_live=bool(book.live()))
                 if self._clock.monotonic_s() - listed_s >= pause_s:
                     listed_s = self._clock.monotonic_s()
-                    if book.live():
-                        while_live_s = min(2 * while_live_s, _LONGEST_LIST_S)
+                    lists += 1
                     if await self._is_empty(book):
                         _log.info("drain.verified", market=book.market)
                         return
