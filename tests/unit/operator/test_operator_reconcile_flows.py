@@ -221,6 +221,33 @@ async def test_a_trip_is_shown_once_and_acknowledged_by_its_id_only(trader: Desk
     assert ready(trader, maker) == ("False", "KillSwitchTripped"), "an old acknowledgement does not release a new trip"
 
 
+@pytest.mark.parametrize("scope", ["maker", "account"])
+async def test_a_trip_is_released_when_risk_works_by_the_limits_changed_with_it(trader: Desk, scope: str) -> None:
+    account, maker = await trader.quoting()
+    target, market = (maker, "ETH") if scope == "maker" else (account, "")
+    trip_id = trader.peers.services["main-risk"].trip(market, "daily_loss")
+    await trader.settle("shown", lambda: ready(trader, maker)[0] == "False")
+    trader.exchange.calls.clear()
+    trader.edit(target, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
+    await trader.settle("quotes again", lambda: ready(trader, maker) == ("True", "Quoting"))
+    calls = trader.exchange.calls
+    assert calls.index("apply main-risk") < calls.index(f"rearm {trip_id}")
+
+
+async def test_a_trip_stays_while_risk_refuses_the_limits_changed_with_it(trader: Desk) -> None:
+    _, maker = await trader.quoting()
+    risk = trader.peers.services["main-risk"]
+    trip_id = risk.trip("ETH", "daily_loss")
+    await trader.settle("shown", lambda: ready(trader, maker)[0] == "False")
+    risk.refuses = "not by these limits"
+    trader.edit(maker, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
+    await trader.settle("waits", lambda: trader.condition(maker, "Reconciling")[0] == "True")
+    await trader.rest()
+    assert not trader.exchange.said("rearm")
+    risk.refuses = ""
+    await trader.settle("quotes again", lambda: ready(trader, maker) == ("True", "Quoting"))
+
+
 async def test_a_refused_rearm_is_told(trader: Desk) -> None:
     _, maker = await trader.quoting()
     risk = trader.peers.services["main-risk"]

@@ -36,7 +36,7 @@ from perpmaker.operator.reconcile import apply, fleet, workloads
 from perpmaker.operator.reconcile.account_teardown import AccountTeardown
 from perpmaker.operator.reconcile.deps import Deps
 from perpmaker.operator.reconcile.fleet import Assessed
-from perpmaker.operator.reconcile.kill_switch import follow_wish
+from perpmaker.operator.reconcile.kill_switch import acknowledged_trip, rearm, trip_as_wished
 from perpmaker.operator.reconcile.publish import publish
 from perpmaker.operator.runtime.events import Reason as EventReason
 
@@ -55,6 +55,14 @@ class _Work:
     problem: Verdict | None = None
     again_s: float | None = None
     workloads: dict[Role, Workload] = field(default_factory=dict)
+    limits_in_force: bool = False
+    """Whether risk works by the limits of this look."""
+
+    def owe(self, verdict: Verdict | None) -> None:
+        """Something may be left to do; the first of it is shown."""
+        if verdict is not None:
+            self.pending = self.pending or verdict
+            self.look_again(SOON_S)
 
     def wait_for(self, reason: Reason, text: str, again_s: float | None = SOON_S) -> None:
         """Something is left to do; the first of it is shown."""
@@ -88,13 +96,16 @@ class AccountReconciler:
         accepted = self._accept(parsed)
         self._follow(ref, makers, work)
         if not frozen:
-            work.pending = await follow_wish(deps, body, "", ref, self._target(ref, Role.RISK))
-            if work.pending is not None:
-                work.again_s = SOON_S
-        if not frozen and isinstance(parsed, TradingAccount) and accepted.reason is Reason.VALID:
+            work.owe(await trip_as_wished(deps, body, "", ref, self._target(ref, Role.RISK)))
+        usable = isinstance(parsed, TradingAccount) and accepted.reason is Reason.VALID
+        if not frozen and usable and isinstance(parsed, TradingAccount):
             is_new = not work.workloads[Role.GATEWAY].exists
             async with deps.ledger.creating if is_new else nullcontext():
                 await self._bring_about(body, ref, parsed, makers, work)
+        if not frozen and (trip := acknowledged_trip(deps, body, "", ref)) is not None:
+            in_force = work.limits_in_force or not usable
+            target = self._target(ref, Role.RISK)
+            work.owe(await rearm(deps, body, trip, ref, target, limits_in_force=in_force))
         await self._publish(body, ref, parsed, accepted, makers, work, is_frozen=frozen)
         return Again(work.again_s)
 
@@ -223,7 +234,7 @@ class AccountReconciler:
             if role not in applied or not _runs_by(desired, ref, role, work):
                 continue
             if applied[role] == wanted[role]:
-                self._note(ref, role, texts[role])
+                self._note(ref, role, texts[role], work)
                 continue
             answer = await deps.commands.apply_part(role, self._target(ref, role), wanted[role], texts[role])
             changed = True
@@ -237,7 +248,7 @@ class AccountReconciler:
             elif isinstance(answer, Unreachable):
                 work.wait_for(Reason.PENDING, f"{role.value} has not taken revision {wanted[role]}: {answer}")
             else:
-                self._note(ref, role, texts[role])
+                self._note(ref, role, texts[role], work)
         if changed:
             await deps.observer.refresh_account(ref)
         return None
@@ -250,8 +261,9 @@ class AccountReconciler:
             if symbol in refused.leverage:
                 self._deps.ledger.refuse_leverage(ref, symbol, maker.spec.leverage, refused.text)
 
-    def _note(self, ref: Ref, role: Role, text: str) -> None:
+    def _note(self, ref: Ref, role: Role, text: str, work: _Work) -> None:
         if role is Role.RISK:
+            work.limits_in_force = True
             self._deps.ledger.note_limits(ref, {item["market"]: item for item in json.loads(text)["markets"]})
 
     async def _apply(

@@ -29,21 +29,45 @@ def latched(risk: RiskFacts, scope: str) -> TripFacts | None:
     return next((trip for trip in risk.trips if trip.market == scope), None)
 
 
-async def follow_wish(deps: Deps, body: Manifest, scope: str, account: Ref, target: str) -> Verdict | None:
-    """Trip or rearm as the spec says; what is left to do, None when all is as wanted.
+async def trip_as_wished(deps: Deps, body: Manifest, scope: str, account: Ref, target: str) -> Verdict | None:
+    """Trip if the spec engages the switch; what is left to do, None when all is as wanted.
 
     `account` is whose risk service it is, `target` where that is.
     """
     risk: RiskAnswer = deps.observer.account(account).risk
-    engaged, acknowledged = wish(body)
-    if not engaged and not acknowledged:
+    engaged, _acknowledged = wish(body)
+    if not engaged:
         return None
     if not isinstance(risk, RiskFacts):
-        return Verdict(Reason.WAITING, f"the kill switch is engaged, and risk: {risk}") if engaged else None
-    trip = latched(risk, scope)
-    if engaged == (trip is not None) or (trip is not None and not engaged and trip.trip_id != acknowledged):
+        return Verdict(Reason.WAITING, f"the kill switch is engaged, and risk: {risk}")
+    if latched(risk, scope) is not None:
         return None
-    left = await (_trip(deps, scope, target) if trip is None else _rearm(deps, body, trip, target))
+    left = await _trip(deps, scope, target)
+    await deps.observer.refresh_account(account)
+    return left
+
+
+def acknowledged_trip(deps: Deps, body: Manifest, scope: str, account: Ref) -> TripFacts | None:
+    """The latched trip that the spec acknowledges; None when there is nothing to rearm."""
+    risk: RiskAnswer = deps.observer.account(account).risk
+    engaged, acknowledged = wish(body)
+    if engaged or not acknowledged or not isinstance(risk, RiskFacts):
+        return None
+    trip = latched(risk, scope)
+    return trip if trip is not None and trip.trip_id == acknowledged else None
+
+
+async def rearm(
+    deps: Deps, body: Manifest, trip: TripFacts, account: Ref, target: str, *, limits_in_force: bool
+) -> Verdict | None:
+    """Release an acknowledged trip; what is left to do, None when it is done.
+
+    Never before risk works by the limits of this spec: by the old ones it might trip again for what they were
+    changed for.
+    """
+    if not limits_in_force:
+        return Verdict(Reason.WAITING, f"trip {trip.trip_id} is acknowledged; risk does not work by these limits yet")
+    left = await _rearm(deps, body, trip, target)
     await deps.observer.refresh_account(account)
     return left
 

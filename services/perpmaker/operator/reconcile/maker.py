@@ -29,7 +29,7 @@ from perpmaker.operator.reconcile import apply, fleet, workloads
 from perpmaker.operator.reconcile.account import is_frozen, ready_verdict
 from perpmaker.operator.reconcile.deps import Deps
 from perpmaker.operator.reconcile.fleet import Assessed
-from perpmaker.operator.reconcile.kill_switch import follow_wish
+from perpmaker.operator.reconcile.kill_switch import acknowledged_trip, rearm, trip_as_wished
 from perpmaker.operator.reconcile.maker_teardown import MakerTeardown
 from perpmaker.operator.reconcile.publish import publish
 from perpmaker.operator.runtime.events import Reason as EventReason
@@ -100,7 +100,8 @@ class MakerReconciler:
         frozen = is_frozen(body)
         if not frozen:
             if found.owns_market and self._has_market(account_ref, symbol):
-                work.wait_for(await follow_wish(deps, body, symbol, account_ref, risk_target))
+                work.wait_for(await trip_as_wished(deps, body, symbol, account_ref, risk_target))
+                work.wait_for(await self._rearm(found, account_body, account_ref, risk_target))
                 work.wait_for(await self._open_or_close(found, account_ref, risk_target))
             account = _usable(account_body, deps)
             if found.runs is not None and account is not None:
@@ -130,6 +131,35 @@ class MakerReconciler:
     def _has_market(self, account: Ref, symbol: str) -> bool:
         risk = self._deps.observer.account(account).risk
         return not isinstance(risk, RiskFacts) or symbol in risk.markets
+
+    async def _rearm(
+        self, found: Assessed, account_body: Manifest | None, account_ref: Ref, target: str
+    ) -> Verdict | None:
+        """Release the trip that the spec acknowledges, once risk works by the limits of that spec."""
+        deps = self._deps
+        trip = acknowledged_trip(deps, found.body, found.symbol, account_ref)
+        if trip is None:
+            return None
+        account = _usable(account_body, deps)
+        in_force = True
+        # Otherwise nobody offers risk other limits than it has.
+        if (
+            found.documented is not None
+            and account is not None
+            and account_body is not None
+            and not is_frozen(account_body)
+        ):
+            in_force = await self._limits_in_force(found, found.documented, account, account_ref)
+        return await rearm(deps, found.body, trip, account_ref, target, limits_in_force=in_force)
+
+    async def _limits_in_force(
+        self, found: Assessed, runs: MarketMaker, account: TradingAccount, account_ref: Ref
+    ) -> bool:
+        """Wait a moment until risk works by a maker's limits."""
+        deps = self._deps
+        deps.waker.wake(account_ref, "limits")
+        limits = json.loads(build.documents(account, [runs], deps.settings, Revisions())[Role.RISK])["markets"][0]
+        return await deps.ledger.limits_in_force(account_ref, found.symbol, limits, LIMITS_FIRST_S)
 
     async def _open_or_close(self, found: Assessed, account: Ref, target: str) -> Verdict | None:
         """Close the market in mode Paused, open it in every other; the newest wish counts, accepted or not."""
@@ -268,9 +298,7 @@ class MakerReconciler:
         if memory.rejected[0] == text and now_s - memory.rejected[2] < REFUSED_AGAIN_S:
             work.rejection = memory.rejected[1]
             return
-        deps.waker.wake(account_ref, "limits")
-        limits = json.loads(build.documents(account, [runs], deps.settings, Revisions())[Role.RISK])["markets"][0]
-        await deps.ledger.limits_in_force(account_ref, found.symbol, limits, LIMITS_FIRST_S)
+        await self._limits_in_force(found, runs, account, account_ref)
         target = deps.target(ref.name, Role.QUOTER, ref.namespace)
         answer = await deps.commands.apply_quoter(target, generation, text)
         if isinstance(answer, Refused):
