@@ -37,6 +37,8 @@ IMAGE_USER: Final = 65532
 START_S: Final = 90.0
 """Time for a whole account on a machine that does other things as well."""
 SOON_S: Final = 20.0
+OURS: Final = "app.kubernetes.io/part-of=perpmaker"
+"""Label of everything of ours."""
 _OF_NAMESPACE: Final = "e2e.perpmaker.io/namespace"
 
 T = TypeVar("T")
@@ -98,8 +100,12 @@ def installed(cluster: Cluster, image: str, *, tls: bool = True, **more: Any) ->
         )
         yield installation
     finally:
-        if cluster.kubectl("get", "deployment", "perpmaker-operator", "-n", namespace, "--ignore-not-found"):
-            installation.uninstall()
+        try:
+            if cluster.kubectl("get", "deployment", "perpmaker-operator", "-n", namespace, "--ignore-not-found"):
+                installation.uninstall()
+        finally:
+            # Their names are those of the next installation, too.
+            cluster.kubectl("delete", "clusterrole,clusterrolebinding", f"--selector={OURS}")
         cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
         cluster.kubectl("delete", "persistentvolume", f"--selector={_OF_NAMESPACE}={namespace}", "--wait=false")
 
@@ -213,8 +219,11 @@ class House:
         if await self.api.get("TradingAccount", ACCOUNT, self.namespace) is None:
             await self.apply(account())
         for name in makers:
-            if await self.api.get("MarketMaker", name, self.namespace) is None:
+            found = await self.api.get("MarketMaker", name, self.namespace)
+            if found is None:
                 await self.apply(maker(name))
+            elif found["spec"].get("mode", "Active") != "Active":
+                await self.patch("MarketMaker", name, mode="Active")
         address = await self.address()
         for name in makers:
             await self.two_sided(name, within_s=START_S)

@@ -20,7 +20,7 @@ import pytest_asyncio
 from tests.e2e import audit
 from tests.e2e.api import Api, Json, condition_of
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.definitions import define
+from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.operator_process import OPERATOR, OperatorProcess, Release, operator_process
 from tests.support.waiting import until
@@ -137,11 +137,7 @@ async def place(control_cluster: Cluster, control_api: Api, tmp_path: Path) -> A
             yield Place(control_cluster, control_api, namespace, tmp_path)
         finally:
             define(control_cluster)
-            for kind in ("MarketMaker", "TradingAccount"):
-                for item in await control_api.objects(kind, namespace):
-                    await control_api.merge(
-                        kind, item["metadata"]["name"], {"metadata": {"finalizers": None}}, namespace
-                    )
+            await let_go(control_api, namespace)
 
 
 async def test_an_account_on_mainnet_without_tls_is_refused_and_nothing_is_made_for_it(place: Place) -> None:
@@ -207,7 +203,10 @@ async def test_a_definition_that_is_removed_is_told_once_and_waited_for(place: P
         await place.apply(account())
         await until("children are made", lambda: _has_deployment(place, "main-risk"), within_s=SOON_S)
         await until("the operator is ready", lambda: _answers(port, "readyz", 200), within_s=SOON_S)
+        # Makers that others left behind would keep the definition, and with it the kind.
+        await let_go(place.api, kinds=("MarketMaker",))
         await place.api.delete("CustomResourceDefinition", MAKERS_CRD)
+        await place.api.until_gone("CustomResourceDefinition", MAKERS_CRD, within_s=SOON_S)
         line = await operator.said("operator.kind_is_gone")
         assert "does not know MarketMaker" in line["reason"]
         assert "kubectl apply --server-side -f charts/perpmaker/crds" in line["reason"]

@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.e2e import audit
 from tests.e2e.api import Api, Json, condition_of
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.definitions import define
+from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.measure import Measure
 from tests.e2e.operator_process import OPERATOR, RBAC, OperatorProcess, Release, api_port, operator_process
@@ -123,9 +123,7 @@ async def namespaces(api: Api, *names_: str) -> AsyncIterator[None]:
     finally:
         for name in names_:
             await api.delete("Namespace", name)
-            for kind in ("MarketMaker", "TradingAccount"):
-                for item in await api.objects(kind, name):
-                    await api.merge(kind, item["metadata"]["name"], {"metadata": {"finalizers": None}}, name)
+            await let_go(api, name)
 
 
 async def place(api: Api, namespace: str, *documents: Json) -> None:

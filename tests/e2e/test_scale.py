@@ -21,7 +21,7 @@ from tests.e2e import audit
 from tests.e2e.api import Api, Json
 from tests.e2e.audit import Request
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.definitions import define
+from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.measure import Measure
 from tests.e2e.operator_process import OperatorProcess, Release, operator_process
@@ -110,12 +110,7 @@ async def fleet(control_cluster: Cluster, control_api: Api) -> AsyncIterator[Fle
     async with control_api.namespace(release.namespace):
         await release.install(control_api)
         yield Fleet(control_cluster, control_api, release)
-        for kind in ("MarketMaker", "TradingAccount"):
-            for item in await control_api.objects(kind, release.namespace):
-                await control_api.merge(kind, item["metadata"]["name"], _LET_GO, release.namespace)
-
-
-_LET_GO: Final[Json] = {"metadata": {"finalizers": None}}
+        await let_go(control_api, release.namespace)
 
 
 async def test_two_hundred_makers_cost_little_and_at_rest_nothing(

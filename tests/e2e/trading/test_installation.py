@@ -19,7 +19,7 @@ from tests.e2e import helm
 from tests.e2e.api import Api, Json, Refused, condition_of
 from tests.e2e.cluster import node
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.house import ACCOUNT, START_S, House, Installation, installed
+from tests.e2e.house import ACCOUNT, OURS, START_S, House, Installation, installed
 from tests.e2e.measure import Measure
 from tests.e2e.watching import UNDISTURBED_S, holds, watched
 from tests.e2e.workloads import IMAGE
@@ -30,7 +30,6 @@ from perpmaker.operator import names
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 OPERATOR: Final = "perpmaker-operator"
-OURS: Final = "app.kubernetes.io/part-of=perpmaker"
 NEXT_TAG: Final = "e2e-next"
 ROLLOUT_S: Final = 180.0
 UNINSTALL_S: Final = 10
@@ -298,10 +297,9 @@ def _overlay(folder: Path) -> Path:
 
 @pytest.fixture
 def doomed(node_cluster: Cluster) -> Iterator[Installation]:
-    """A release whose namespace the test deletes, which leaves the roles for people."""
+    """A release whose namespace the test deletes."""
     with installed(node_cluster, IMAGE) as made:
         yield made
-    node_cluster.kubectl("delete", "clusterrole", "-l", "app.kubernetes.io/instance=perpmaker")
 
 
 async def test_a_namespace_deleted_with_all_in_it_waits_for_a_person_and_says_for_what(

@@ -95,7 +95,7 @@ async def test_a_loss_over_the_limit_trips_and_trips_again_while_it_lasts(house:
     first = await deeds.trip_of(house, "MarketMaker", "eth")
     assert first["reason"] == "DailyLoss"
     await house.condition("MarketMaker", "eth", "KillSwitchTripped", "True", "DailyLoss")
-    assert (await house.resting("btc")).is_two_sided
+    await house.two_sided("btc", within_s=UNDISTURBED_S)
     await house.patch("MarketMaker", "eth", killSwitch={"engaged": False, "acknowledgedTrip": first["tripID"]})
 
     async def tripped_again() -> bool:
@@ -149,7 +149,7 @@ async def test_flatten_closes_the_position_before_the_maker_goes(house: House, m
     # The exchange takes no order for less than its smallest, so such a rest is as flat as it gets.
     assert abs(await deeds.position(house, "ETH")) * Decimal(mids["ETH"]) < SMALLEST_ORDER
     assert (await house.resting("eth")).is_empty
-    assert (await house.resting("btc")).is_two_sided
+    await house.two_sided("btc", within_s=UNDISTURBED_S)
 
 
 async def test_orphan_leaves_orders_and_position_for_whoever_comes_next(house: House) -> None:
@@ -170,7 +170,7 @@ async def test_orphan_leaves_orders_and_position_for_whoever_comes_next(house: H
 
     # Longer than anybody waits for a quoter that stays away.
     await holds("orders of an orphaned maker", left_alone, ABANDONED_S)
-    assert (await house.resting("btc")).is_two_sided
+    await house.two_sided("btc", within_s=UNDISTURBED_S)
     await house.apply(maker("sol", deletionPolicy="CancelOrders"))
     await house.two_sided("sol", within_s=START_S)
     await house.ready("sol")

@@ -136,7 +136,7 @@ async def test_pause_empties_the_book_keeps_the_position_and_ends(house: House, 
         return (await house.resting("eth")).is_empty and await deeds.position(house, "ETH") == held
 
     await holds("the book is empty and the position kept", rests, 2)
-    assert (await house.resting("btc")).is_two_sided
+    await house.two_sided("btc", within_s=UNDISTURBED_S)
     began = time.monotonic()
     await house.patch("MarketMaker", "eth", mode="Active")
     await house.two_sided("eth")
