@@ -81,7 +81,7 @@ async def test_price_far_from_the_mark_never_leaves(tmp_path: Path) -> None:
 async def test_doubted_clock_is_measured_again_at_once_and_orders_go_on(tmp_path: Path) -> None:
     async with running() as venue, running_gateway(venue, tmp_path) as gateway:
         px = await _px(venue, "BTC")
-        clock = gateway.service._exchange_clock
+        clock = gateway.service.parts.exchange_clock
         clock.doubt()
 
         async def is_trusted() -> bool:

@@ -163,7 +163,7 @@ async def test_a_cancel_goes_to_a_delisted_market(venue: TestVenue, tmp_path: Pa
 
 
 async def limits(gateway: TestGateway, market: str) -> tuple[int, bool]:
-    found = await gateway.service._reads.trade_limits(market)
+    found = await gateway.service.parts.reads.trade_limits(market)
     return found.leverage, found.cross
 
 
@@ -209,7 +209,7 @@ async def test_the_dead_mans_switch_is_armed_moved_and_withdrawn_at_once(gateway
     def armed_for(low_s: int, high_s: int) -> Any:
         async def probe() -> bool:
             told = await status(gateway)
-            left_ms = told.dead_man_deadline_ms - gateway.service._exchange_clock.now_ms()
+            left_ms = told.dead_man_deadline_ms - gateway.service.parts.exchange_clock.now_ms()
             return told.dead_man_deadline_ms > 0 and low_s * 1000 < left_ms <= high_s * 1000
 
         return probe

@@ -154,7 +154,7 @@ async def test_leverage_is_set_and_verified(tmp_path: Path) -> None:
     async with running() as venue:
         wanted = (LeveragePart(market="BTC", value=7, cross=True),)
         async with running_gateway(venue, tmp_path, leverage=wanted) as gateway:
-            limits = await gateway.service._reads.trade_limits("BTC")
+            limits = await gateway.service.parts.reads.trade_limits("BTC")
             assert (limits.leverage, limits.cross) == (7, True)
 
 

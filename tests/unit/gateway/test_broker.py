@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tests.support.waiting import HANG_S
 
 from perpmaker.common.clock import ManualClock
-from perpmaker.gateway.broker import APART_S, Broker
+from perpmaker.gateway.orders.broker import APART_S, Broker
 
 
 class Desk:

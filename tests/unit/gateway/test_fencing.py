@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perpmaker.gateway.fencing import Fence, expiry_ms, refusal
+from perpmaker.gateway.orders.fencing import Fence, expiry_ms, refusal
 
 
 def _ask(fence: Fence, epoch: int = 5, **changes: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perpmaker.common.decimals import E8
-from perpmaker.gateway.limits import excess, largest_value_e8
+from perpmaker.gateway.orders.limits import excess, largest_value_e8
 
 MARK = 60_000 * E8
 

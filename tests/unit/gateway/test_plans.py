@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from perpmaker.gateway.plans import (
+from perpmaker.gateway.orders.plans import (
     MAX_ITEMS,
     cancel_actions,
     is_valid_modify,

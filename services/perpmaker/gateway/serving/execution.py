@@ -11,8 +11,8 @@ from grpc import aio
 
 from perpmaker.common import logs
 from perpmaker.common.attendance import Attendance, Caller
-from perpmaker.gateway.execution import Execution
-from perpmaker.gateway.fencing import Fence
+from perpmaker.gateway.orders.execution import Execution
+from perpmaker.gateway.orders.fencing import Fence
 from perpmaker.gateway.resolution import Question
 from perpmaker.gateway.resolving import PlacementResolver
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb

@@ -1,0 +1,1 @@
+"""From a plan to what became of its orders: gate, sign, write, follow."""
