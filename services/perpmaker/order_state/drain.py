@@ -90,14 +90,14 @@ class Drains:
 
     async def _drain(self, book: Book) -> None:
         asked: set[str] = set()
-        listed_s = float("-inf")
+        listed_s: float | None = None
         lists = 0
         try:
             while True:
                 self._writer.changed.clear()
                 await self._cancel(book, asked)
                 pause_s = pause_before_list_s(max(lists - 1, 0), is_live=bool(book.live()))
-                if self._clock.monotonic_s() - listed_s >= pause_s:
+                if listed_s is None or self._clock.monotonic_s() - listed_s >= pause_s:
                     listed_s = self._clock.monotonic_s()
                     lists += 1
                     if await self._is_empty(book):

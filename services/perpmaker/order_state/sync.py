@@ -76,9 +76,10 @@ class Syncer:
     async def run(self) -> None:
         """Sync until cancelled; the first one waits for a request."""
         await self._wake.wait()
-        last_s = float("-inf")
+        last_s: float | None = None
         while True:
-            await self._wait_for_gap(last_s)
+            if last_s is not None:
+                await self._wait_for_gap(last_s)
             reasons = frozenset(self._reasons) or frozenset({"interval"})
             self._reasons.clear()
             self._wake.clear()

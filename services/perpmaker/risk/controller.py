@@ -66,7 +66,7 @@ class Controller:
         self._trip_started_ns: dict[str, int] = {}
         self._severities: dict[tuple[str, str], Severity] = {}
         self._wake = asyncio.Event()
-        self._exported_at_s = float("-inf")
+        self._export_due_s = clock.monotonic_s()
         self.last_kill_latency_us = 0
         self.evaluation: Evaluation | None = None
 
@@ -155,8 +155,8 @@ class Controller:
 
     def _export(self, evaluation: Evaluation) -> None:
         now_s = self._clock.monotonic_s()
-        if now_s - self._exported_at_s >= WATCHDOG_S:
-            self._exported_at_s = now_s
+        if now_s >= self._export_due_s:
+            self._export_due_s = now_s + WATCHDOG_S
             metrics.export(evaluation, self._keeper.record)
             metrics.STORE_UP.set(self._keeper.store_live)
 

@@ -35,7 +35,7 @@ class Broker(Generic[Plan]):
         self._window_s = window_s
         self._waiting: dict[str, Plan] = {}
         self._apart_until_s: dict[str, float] = {}
-        self._left_s = float("-inf")
+        self._gathering_until_s = clock.monotonic_s()
         self._turn = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
 
@@ -54,7 +54,7 @@ class Broker(Generic[Plan]):
         if market in self._waiting or self._is_apart(market):
             await self._flush()
         self._waiting[market] = plan
-        wait_s = self._left_s + self._window_s - self._clock.monotonic_s()
+        wait_s = self._gathering_until_s - self._clock.monotonic_s()
         if wait_s <= 0 or self._is_apart(market):
             await self._flush()
         elif self._timer is None:
@@ -81,7 +81,7 @@ class Broker(Generic[Plan]):
         async with self._turn:
             plans = self.take()
             if plans:
-                self._left_s = self._clock.monotonic_s()
+                self._gathering_until_s = self._clock.monotonic_s() + self._window_s
                 await self._depart(plans)
 
 

@@ -36,7 +36,7 @@ class Slot:
         self._holder: Ref | None = None
         self._was_granted = False
         self._taken_at_s = 0.0
-        self._free_from_s = float("-inf")
+        self._free_from_s = clock.monotonic_s()
         self._made_at_s = clock.monotonic_s()
 
     def notice(self, ref: Ref) -> None:
