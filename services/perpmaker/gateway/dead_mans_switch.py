@@ -103,6 +103,11 @@ class DeadMansSwitch:
                     await self._woken.wait()
 
     @property
+    def last_deadline_ms(self) -> int:
+        """Newest deadline that the exchange has or may have heard since the switch was cleared, past or not; 0: none."""
+        return max(self._deadline_ms, 0 if self._was_answered else self._asked_ms)
+
+    @property
     def _may_be_armed(self) -> bool:
         """Whether the exchange may hold a deadline; a push without an answer may have been heard."""
         return bool(self.deadline_ms) or (not self._was_answered and self._asked_ms > self._clock.now_ms())

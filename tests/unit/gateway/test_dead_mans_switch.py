@@ -58,6 +58,17 @@ async def test_unanswered_push_leaves_no_deadline_and_says_why() -> None:
     assert switch.refusal == "no answer from the exchange"
 
 
+async def test_a_deadline_that_may_have_been_heard_is_remembered_after_it_has_passed() -> None:
+    clock = ManualClock()
+    switch = _switch(clock)
+    assert switch.last_deadline_ms == 0
+    await switch.push()
+    asked_ms = switch.last_deadline_ms
+    assert asked_ms > clock.now_ms()
+    clock.advance_ms(DAY_MS)
+    assert switch.last_deadline_ms == asked_ms
+
+
 async def test_a_push_needs_no_budget() -> None:
     clock = ManualClock()
     budgets = Budgets(BudgetSettings(600, 30), clock.monotonic_s())

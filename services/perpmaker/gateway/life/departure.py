@@ -33,7 +33,8 @@ async def depart(parts: Composition, runtime: Runtime, switch_task: asyncio.Task
         async with asyncio.timeout(_EMPTY_BOOK_DEADLINE_S):
             await _settle_switch(parts)
     except TimeoutError:
-        _log.warning("dead_mans_switch.left_armed", reason="exchange did not answer")
+        deadline_ms = parts.switch.last_deadline_ms
+        _log.warning("dead_mans_switch.left_armed", deadline_ms=deadline_ms, reason="exchange did not answer")
     await parts.rest.close()
 
 
@@ -64,12 +65,16 @@ async def _is_book_empty(parts: Composition) -> bool:
 
 
 async def _settle_switch(parts: Composition) -> None:
+    """Clear the switch only for a book that is known to be empty. A deadline that has passed leaves a trace, too."""
+    deadline_ms = parts.switch.last_deadline_ms
+    if not deadline_ms:
+        return
     try:
-        resting = (await parts.reads.open_orders()).orders if parts.switch.deadline_ms else []
+        resting = (await parts.reads.open_orders()).orders
     except ReadError as error:
-        _log.warning("dead_mans_switch.left_armed", reason=error.reason)
+        _log.warning("dead_mans_switch.left_armed", deadline_ms=deadline_ms, reason=error.reason)
         return
     if resting:
-        _log.warning("dead_mans_switch.left_armed", open_orders=len(resting))
+        _log.warning("dead_mans_switch.left_armed", deadline_ms=deadline_ms, open_orders=len(resting))
     else:
         await parts.switch.clear()
