@@ -104,7 +104,7 @@ class DeadMansSwitch:
 
     @property
     def last_deadline_ms(self) -> int:
-        """Newest deadline that the exchange has or may have heard since the switch was cleared, past or not; 0: none."""
+        """Newest deadline the exchange may have heard since the switch was cleared, past or not, ms; 0: none."""
         return max(self._deadline_ms, 0 if self._was_answered else self._asked_ms)
 
     @property
