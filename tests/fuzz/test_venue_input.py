@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.support.venue import key_of, order_wire, orders_action, running, sign_action, sign_approval
+from tests.support.venue import key_of, order_wire, orders_action, running, sign_action, sign_as_owner
 from tests.support.venue_core import bench
 
 from perpmaker.venue.admission import SignedAction
@@ -43,7 +43,7 @@ values = st.recursive(
 
 
 def envelope(action: dict[str, Any], nonce: int = 1_760_000_000_000) -> dict[str, Any]:
-    sign = sign_approval if action["type"] == "approveAgent" else None
+    sign = sign_as_owner if action["type"] == "approveAgent" else None
     signature = sign(KEY, action) if sign else sign_action(KEY, action, nonce)
     return {"action": action, "nonce": nonce, "signature": signature, "vaultAddress": None, "expiresAfter": None}
 

@@ -31,13 +31,9 @@ from perpmaker.venue.shell.server import RunningVenue, running_venue
 FAST_BLOCK_MS = 5
 _ZERO = "0x" + "0" * 40
 _AGENT = {"Agent": [{"name": "source", "type": "string"}, {"name": "connectionId", "type": "bytes32"}]}
-_APPROVE = {
-    "HyperliquidTransaction:ApproveAgent": [
-        {"name": "hyperliquidChain", "type": "string"},
-        {"name": "agentAddress", "type": "address"},
-        {"name": "agentName", "type": "string"},
-        {"name": "nonce", "type": "uint64"},
-    ]
+_OWNERS_STRUCTS = {
+    "approveAgent": ("ApproveAgent", {"agentAddress": "address", "agentName": "string", "nonce": "uint64"}),
+    "usdClassTransfer": ("UsdClassTransfer", {"amount": "string", "toPerp": "bool", "nonce": "uint64"}),
 }
 
 
@@ -67,17 +63,19 @@ def sign_action(
     return {"r": hex(signed.r), "s": hex(signed.s), "v": signed.v}
 
 
-def sign_approval(key: LocalAccount, action: dict[str, Any]) -> dict[str, Any]:
-    """The signature of an `approveAgent` as it goes on the wire."""
+def sign_as_owner(key: LocalAccount, action: dict[str, Any]) -> dict[str, Any]:
+    """The signature of an action that only an account's owner can sign, as it goes on the wire."""
+    name, fields = _OWNERS_STRUCTS[action["type"]]
+    kinds = {"hyperliquidChain": "string"} | fields
     domain = {
         "name": "HyperliquidSignTransaction",
         "version": "1",
         "chainId": int(action["signatureChainId"], 16),
         "verifyingContract": _ZERO,
     }
-    names = ("hyperliquidChain", "agentAddress", "nonce")
-    message = {name: action[name] for name in names} | {"agentName": action.get("agentName") or ""}
-    signed = Account.sign_typed_data(key.key, domain, _APPROVE, message)
+    types = {f"HyperliquidTransaction:{name}": [{"name": field, "type": kind} for field, kind in kinds.items()]}
+    message = {field: action[field] if action.get(field) is not None else "" for field in kinds}
+    signed = Account.sign_typed_data(key.key, domain, types, message)
     return {"r": hex(signed.r), "s": hex(signed.s), "v": signed.v}
 
 
@@ -243,7 +241,7 @@ class VenueClient:
             "agentAddress": agent.address.lower(),
             "nonce": nonce,
         } | ({} if name is None else {"agentName": name})
-        body = {"action": action, "nonce": nonce, "signature": sign_approval(self.key, action)}
+        body = {"action": action, "nonce": nonce, "signature": sign_as_owner(self.key, action)}
         return dict((await self.post("/exchange", body))[1])
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from perpmaker.cli import certificates, control, operator, services
+from perpmaker.cli import certificates, control, operator, services, transfer
 
 app = typer.Typer(
     name="perpmaker",
@@ -191,4 +191,5 @@ def schema(
 services.register(app)
 control.register(app)
 certificates.register(app)
+transfer.register(app)
 app.add_typer(operator.app, name="operator")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from perpmaker.api.parts import GatewayPart
 from perpmaker.gateway.key import SigningKey, load_key
-from perpmaker.gateway.signing import keccak256
+from perpmaker.gateway.typed_data import keccak256
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.common.service import StartError
@@ -45,7 +43,7 @@ async def sign_up(identity: Identity, rest: Rest, clock: Clock) -> None:
     while not await _is_known(identity, rest):
         if identity.master is None:
             raise AssertionError("only a simulated account signs up")
-        body = msgspec.json.encode(approval(identity.master, signer, clock.now_ms()))
+        body = approval(identity.master, signer, clock.now_ms())
         rest.admit_action(1, protects=False)
         result = await rest.exchange(body, _TIMEOUT_S)
         answer = read_answer(result.payload) if isinstance(result, Answered) else None

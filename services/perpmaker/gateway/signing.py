@@ -13,29 +13,17 @@ import time
 from dataclasses import dataclass
 
 import msgspec
-from Crypto.Hash import keccak
 
 from perpmaker.gateway.key import SigningKey
+from perpmaker.gateway.typed_data import digest_prefix, domain_separator, keccak256
 from perpmaker.hyperliquid.wire import L1Action, LimitTerms, OrderAction, OrderType, OrderWire, canonical_msgpack
 
 _U64 = struct.Struct(">Q")
 _JSON = msgspec.json.Encoder()
 
 
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256 as Ethereum uses it."""
-    return keccak.new(digest_bits=256, data=data).digest()
-
-
-_DOMAIN_SEPARATOR = keccak256(
-    keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-    + keccak256(b"Exchange")
-    + keccak256(b"1")
-    + (1337).to_bytes(32, "big")
-    + bytes(32)
-)
 _AGENT_TYPE_HASH = keccak256(b"Agent(string source,bytes32 connectionId)")
-_DIGEST_PREFIX = b"\x19\x01" + _DOMAIN_SEPARATOR
+_DIGEST_PREFIX = digest_prefix(domain_separator("Exchange", 1337))
 
 
 @dataclass(frozen=True, slots=True)

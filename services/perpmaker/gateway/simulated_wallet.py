@@ -12,20 +12,18 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import msgspec
 
 from perpmaker.common.clock import SystemClock
 from perpmaker.gateway.approval import approval
+from perpmaker.gateway.connections.one_shot import NoAnswerError, NoExchangeError, OneShot, one_shot
 from perpmaker.gateway.decode import frames
 from perpmaker.gateway.key import SigningKey, load_key
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 
 KEY_FILE = "api-wallet.key"
 ACCOUNT_FILE = "account.json"
-_TIMEOUT_S = 10.0
-_ATTEMPTS = 50
-_PAUSE_S = 0.1
+_PATIENCE_S = 5.0
 
 
 class WalletError(Exception):
@@ -57,9 +55,8 @@ def main(directory: Path, api_url: str) -> Wallet:
 async def prepare(directory: Path, api_url: str) -> Wallet:
     """The same from inside an event loop."""
     account = _load(directory)
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout, headers={"Content-Type": "application/json"}) as session:
-        exchange = _Exchange(session, api_url.rstrip("/"))
+    async with one_shot(api_url, _PATIENCE_S) as connection:
+        exchange = _Exchange(connection)
         if account is None:
             master, secret = SigningKey(secrets.token_bytes(32)), secrets.token_bytes(32)
             account = SimulatedAccount(address=master.address, signer=SigningKey(secret).address)
@@ -101,26 +98,20 @@ async def _check_role(exchange: _Exchange, account: SimulatedAccount) -> None:
 class _Exchange:
     """The two requests this file needs."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
-        self._session = session
-        self._base = base
+    def __init__(self, connection: OneShot) -> None:
+        self._connection = connection
 
-    async def _post(self, path: str, body: object) -> bytes:
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with self._session.post(self._base + path, data=msgspec.json.encode(body)) as response:
-                    return await response.read()
-            except aiohttp.ClientConnectorError as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise WalletError(f"no exchange at {self._base}: {error}; start the venue first") from error
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise WalletError(f"exchange at {self._base} did not answer: {error!r}") from error
-            await asyncio.sleep(_PAUSE_S)
-        raise AssertionError("unreachable")
+    async def _post(self, path: str, body: bytes) -> bytes:
+        try:
+            return await self._connection.post(path, body)
+        except NoExchangeError as error:
+            raise WalletError(f"{error}; start the venue first") from error
+        except NoAnswerError as error:
+            raise WalletError(str(error)) from error
 
     async def role(self, address: str) -> frames.UserRoleWire:
         """What the exchange knows an address as."""
-        payload = await self._post("/info", {"type": "userRole", "user": address})
+        payload = await self._post("/info", msgspec.json.encode({"type": "userRole", "user": address}))
         try:
             return frames.USER_ROLE.decode(payload)
         except frames.DecodeError as error:
@@ -128,8 +119,8 @@ class _Exchange:
 
     async def approve(self, master: SigningKey, agent_address: str) -> None:
         """Approve an API wallet with the master's signature over readable typed data."""
-        envelope = approval(master, agent_address, SystemClock().now_ms())
-        match read_answer(await self._post("/exchange", envelope)):
+        body = approval(master, agent_address, SystemClock().now_ms())
+        match read_answer(await self._post("/exchange", body)):
             case Accepted():
                 return
             case Refused(text):

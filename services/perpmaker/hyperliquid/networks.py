@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
 
 
 class Network(enum.Enum):
@@ -32,3 +33,8 @@ def ws_url(api: str) -> str:
 def signing_source(network: Network) -> str:
     """Source letter of the phantom agent: "a" on mainnet, "b" everywhere else."""
     return "a" if network is Network.MAINNET else "b"
+
+
+def chain_name(network: Network) -> Literal["Mainnet", "Testnet"]:
+    """Name in requests of an account's owner; a simulated network takes that of the testnet."""
+    return "Mainnet" if network is Network.MAINNET else "Testnet"

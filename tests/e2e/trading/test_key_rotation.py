@@ -15,7 +15,7 @@ from tests.e2e.desk import Desk, desk_of
 from tests.e2e.house import ACCOUNT, START_S, House, Installation, account, installed, maker
 from tests.e2e.measure import Measure
 from tests.e2e.workloads import IMAGE
-from tests.support.venue import key_of, sign_approval
+from tests.support.venue import key_of, sign_as_owner
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -59,7 +59,7 @@ async def _approve(house: House, agent: LocalAccount, name: str) -> None:
         "agentName": name,
         "nonce": nonce,
     }
-    envelope = {"action": action, "nonce": nonce, "signature": sign_approval(OWNER, action)}
+    envelope = {"action": action, "nonce": nonce, "signature": sign_as_owner(OWNER, action)}
     answer = await house.venue.exchange(envelope)
     assert answer["status"] == "ok", answer
 
