@@ -13,6 +13,8 @@ from perpmaker.venue.core import Venue
 from perpmaker.venue.engine import halts
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.agents import ZERO_ADDRESS
+from perpmaker.venue.engine.limits.address import exhaust
+from perpmaker.venue.engine.limits.busy import spend
 from perpmaker.venue.engine.liquidation import liquidate
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.orders import Status
@@ -150,6 +152,19 @@ class SpendRequests(EngineOp, tag="spend_requests"):
     requests: Annotated[int, Meta(description="how many", ge=1)]
 
 
+class ExhaustRequests(EngineOp, tag="exhaust_requests"):
+    """Use up all requests of an address, those that only cancels may make included."""
+
+    address: Address
+
+
+class SpendActions(EngineOp, tag="spend_actions"):
+    """Count actions of today against an address: what is left of the day of a unified account."""
+
+    address: Address
+    actions: Annotated[int, Meta(description="how many", ge=1)]
+
+
 class UpgradeGate(EngineOp, tag="upgrade_gate"):
     """Begin or end the time after a network upgrade in which only post-only orders pass."""
 
@@ -196,6 +211,8 @@ AnyEngineOp = (
     | ReplaceAgent
     | CutLeverage
     | SpendRequests
+    | ExhaustRequests
+    | SpendActions
 )
 
 
@@ -238,6 +255,12 @@ def apply(venue: Venue, op: AnyEngineOp) -> dict[str, Any]:
             account = _account(venue, address)
             account.requests += requests
             return {"nRequestsUsed": account.requests}
+        case ExhaustRequests(address):
+            account = _account(venue, address)
+            exhaust(account, venue.state.rules.limits.address, venue.state.now_ms)
+            return {"nRequestsUsed": account.requests}
+        case SpendActions(address, actions):
+            return {"today": spend(_account(venue, address), actions, venue.state.now_ms)}
         case UpgradeGate(on):
             venue.state.gates.post_only = on
             return {"postOnly": on}

@@ -177,6 +177,13 @@ class Reset(Switch, tag="reset"):
     )
 
 
+class IdleReset(Switch, tag="idle_reset"):
+    """Reset a REST connection that was kept alive without a request for so long, when the next one comes. Nothing is
+    executed."""
+
+    idle_ms: Annotated[int, Meta(description="milliseconds without a request", ge=1)] = 180_000
+
+
 class Hang(Switch, tag="hang"):
     """Sit on requests, then drop the connection without an answer (a post stays silent)."""
 
@@ -245,6 +252,25 @@ class HalfOpen(Switch, tag="half_open"):
     """Keep sockets open but send nothing and hear nothing; what would have been sent is lost."""
 
 
+class IdleClose(Switch, tag="idle_close"):
+    """Close sockets to which nothing was sent for this long, before the minute of the exchange is over."""
+
+    after_ms: Annotated[int, Meta(description="milliseconds without a frame", ge=1)] = 30_000
+
+
+class Crowd(Switch, tag="crowd"):
+    """Answer as if others behind the same network address had used up one of the limits on its sockets."""
+
+    channel: Annotated[
+        Literal["connections", "subscriptions", "users", "messages", "posts"],
+        Meta(description="what is used up; connections are answered 429, the others with their error frame"),
+    ]
+
+
+class MixBooks(Switch, tag="mix_books"):
+    """Send the ordinary book, as old as it may be, along with the fast one to those who asked for that."""
+
+
 class WithholdPong(Switch, tag="withhold_pong"):
     """Leave pings unanswered."""
 
@@ -295,6 +321,7 @@ TABLE: tuple[Row, ...] = (
     Row(DelayAction, Layer.REQUEST, "latency by class of action"),
     Row(Refuse, Layer.REQUEST, "422, 429 null, 500 null, 502 HTML, partial outage"),
     Row(Reset, Layer.REQUEST, "connection reset"),
+    Row(IdleReset, Layer.REQUEST, "reset of an idle keep-alive connection"),
     Row(Hang, Layer.REQUEST, "hanging request"),
     Row(WrongNetwork, Layer.REQUEST, "signature for the wrong network"),
     Row(UnknownOid, Layer.ANSWER, "unknownOid for an order that exists"),
@@ -307,6 +334,9 @@ TABLE: tuple[Row, ...] = (
     Row(Freeze, Layer.STREAM, "a stream that stands still"),
     Row(Garble, Layer.STREAM, "invalid JSON frame"),
     Row(HalfOpen, Layer.SOCKET, "half-open socket"),
+    Row(IdleClose, Layer.SOCKET, "idle close"),
+    Row(Crowd, Layer.SOCKET, "caps on connections, subscriptions, users, messages and posts"),
+    Row(MixBooks, Layer.STREAM, "fast and ordinary books on one connection"),
     Row(WithholdPong, Layer.SOCKET, "pong withheld"),
     Row(SlowConsumer, Layer.SOCKET, "slow consumer"),
     Row(RefuseConnect, Layer.SOCKET, "refused connections"),
@@ -320,6 +350,7 @@ AnySwitch = (
     | DelayAction
     | Refuse
     | Reset
+    | IdleReset
     | Hang
     | WrongNetwork
     | UnknownOid
@@ -332,6 +363,9 @@ AnySwitch = (
     | Freeze
     | Garble
     | HalfOpen
+    | IdleClose
+    | Crowd
+    | MixBooks
     | WithholdPong
     | SlowConsumer
     | RefuseConnect

@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 
 from perpmaker.venue.engine.limits.sockets import SocketUse
 from perpmaker.venue.faults.board import Board
-from perpmaker.venue.faults.switches import HalfOpen, SlowConsumer
+from perpmaker.venue.faults.switches import HalfOpen, IdleClose, SlowConsumer
 from perpmaker.venue.faults.timeline import Timeline
 from perpmaker.venue.wire.subscriptions import Subscription
 
@@ -52,7 +52,11 @@ class Connection:
 
     @property
     def is_idle(self) -> bool:
-        return self._timeline.now_ms - self._last_sent_ms > _IDLE_MS
+        early = self._board.holding(IdleClose, "", self.concerned) if self._board.armed else None
+        idle_ms = self._timeline.now_ms - self._last_sent_ms
+        if early is not None and idle_ms > early.after_ms:
+            return self._board.strike(IdleClose, "", self.concerned) is not None
+        return idle_ms > _IDLE_MS
 
     @property
     def concerned(self) -> set[str]:

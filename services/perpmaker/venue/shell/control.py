@@ -43,6 +43,7 @@ from perpmaker.venue.shell.operations import (
     DumpState,
     Faults,
     Help,
+    RateLimit,
     ScheduleOp,
     StateHash,
     TradeOp,
@@ -104,7 +105,7 @@ class Control:
         op = operation_of(body)
         if isinstance(op, (Switch, EngineOp)):
             self._check_names(op)
-        elif not isinstance(op, (Disconnect, TradeOp, Clear)):
+        elif not isinstance(op, (Disconnect, RateLimit, TradeOp, Clear)):
             raise BadOperationError(f"{body['op']} cannot be scheduled")
 
     def schedule(self, schedule: Schedule) -> None:
@@ -126,6 +127,9 @@ class Control:
         match op:
             case Disconnect():
                 return await self._disconnect(op)
+            case RateLimit(ip):
+                self.desk.doors.rest.empty(ip, self.venue.state.now_ms)
+                return {}
             case TradeOp():
                 return await self._trade(op)
             case Clear(name, number):

@@ -39,7 +39,7 @@ class Courier:
     _held: list[_Held] = field(default_factory=list)
 
     def deliver(self, receiver: Receiver, channel: str, frame: bytes, user: str | None, latency_ms: int = 0) -> None:
-        """x"""
+        """Send a stream's message, or do with it what the armed switches say; `user` is whose stream it is."""
         board = self.board
         if not board.armed and not self._held:
             self._send(receiver, channel, frame, latency_ms)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from perpmaker.venue.faults.engine_ops import Amount, AnyEngineOp
+from perpmaker.venue.faults.families import FAMILIES
 from perpmaker.venue.faults.switches import TABLE, AnySwitch, name_of
 from perpmaker.venue.shell.connection import ABNORMAL
 
@@ -32,6 +33,12 @@ class TradeOp(_Op, tag="trade"):
     coin: Annotated[str, Meta(description="market")]
     side: Annotated[Literal["B", "A"], Meta(description="B buys, A sells")]
     sz: Annotated[Amount, Meta(description="size in units of the coin")]
+
+
+class RateLimit(_Op, tag="rate_limit"):
+    """Use up the weight that a network address may ask over HTTP; it refills as always."""
+
+    ip: Annotated[str | None, Meta(description="network address; null for all that asked so far")] = None
 
 
 class Clear(_Op, tag="clear"):
@@ -73,17 +80,18 @@ class Help(_Op, tag="help"):
     """Every operation: what it does, and the JSON schema of its request."""
 
 
-ShellOp = Disconnect | TradeOp | Clear | Faults | ScheduleOp | Advance | DumpState | StateHash | Help
+ShellOp = Disconnect | RateLimit | TradeOp | Clear | Faults | ScheduleOp | Advance | DumpState | StateHash | Help
 AnyOperation = ShellOp | AnyEngineOp | AnySwitch
 DECODER: msgspec.json.Decoder[AnyOperation] = msgspec.json.Decoder(AnyOperation)
 KINDS: dict[str, type[msgspec.Struct]] = {name_of(kind): kind for kind in get_args(AnyOperation)}
 
 
 def describe_operations() -> dict[str, Any]:
-    """Every operation by name: what it does, the JSON schema of its request; of switches also where they act and for
-    which hazard they stand."""
+    """Every operation by name: what it does, the JSON schema of its request; of those that mean trouble also of which
+    families it is, and of switches where they act and for which hazard they stand."""
     rows = {name_of(row.kind): {"actsOn": row.layer.value, "hazard": row.hazard} for row in TABLE}
-    return {name: _describe(kind) | rows.get(name, {}) for name, kind in KINDS.items()}
+    families = {name: {"families": sorted(kinds)} for name, kinds in FAMILIES.items()}
+    return {name: _describe(kind) | rows.get(name, {}) | families.get(name, {}) for name, kind in KINDS.items()}
 
 
 def _describe(kind: type[msgspec.Struct]) -> dict[str, Any]:

@@ -6,11 +6,14 @@ type 415. An answer that is to be lost closes the connection without a word.
 
 from __future__ import annotations
 
+import asyncio
+from weakref import WeakKeyDictionary
+
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from perpmaker.venue.faults.switches import RefuseConnect
+from perpmaker.venue.faults.switches import IdleReset, RefuseConnect
 from perpmaker.venue.shell.desk import Desk, LostError
 from perpmaker.venue.shell.doors import ip_of
 from perpmaker.venue.shell.sockets import Sockets
@@ -23,6 +26,7 @@ _WITHOUT_ENVELOPE = frozenset({"/ws", "/healthz"})
 
 def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     """The public side of the venue."""
+    last_used_ms: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
 
     async def info(request: web.Request) -> web.Response:
         return _json((await desk.info(await request.read(), ip_of(request)))[1])
@@ -39,6 +43,8 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
         if request.path in _WITHOUT_ENVELOPE:
             return await handler(request)
         if desk.board.strike(RefuseConnect, "rest"):
+            return _vanish(request)
+        if _was_reset_for_idling(request, desk, last_used_ms):
             return _vanish(request)
         kind = request.content_type
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -58,6 +64,18 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
     app.router.add_get("/ws", sockets.handle)
     app.router.add_get("/healthz", healthz)
     return app
+
+
+def _was_reset_for_idling(
+    request: web.Request, desk: Desk, last_used_ms: WeakKeyDictionary[asyncio.Transport, int]
+) -> bool:
+    transport, now_ms = request.transport, desk.timeline.now_ms
+    if transport is None:
+        return False
+    idle_ms = now_ms - last_used_ms.get(transport, now_ms)
+    last_used_ms[transport] = now_ms
+    reset = desk.board.holding(IdleReset)
+    return reset is not None and idle_ms >= reset.idle_ms and desk.board.strike(IdleReset) is not None
 
 
 def observers_info(desk: Desk) -> Handler:

@@ -13,13 +13,16 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from perpmaker.venue.core import Block
-from perpmaker.venue.faults.switches import HalfOpen, RefuseConnect, WithholdPong
+from perpmaker.venue.faults.switches import HalfOpen, MixBooks, RefuseConnect, WithholdPong
 from perpmaker.venue.shell.connection import ABNORMAL, Connection
 from perpmaker.venue.shell.courier import Courier
+from perpmaker.venue.shell.crowd import Crowding
 from perpmaker.venue.shell.desk import Desk, LostError
+from perpmaker.venue.shell.ordinary_books import OrdinaryBooks
 from perpmaker.venue.views.stream import Frame, Streams, is_offered, snapshot
 from perpmaker.venue.wire.decode import UnreadableError
 from perpmaker.venue.wire.subscriptions import (
+    L2Book,
     Ping,
     Post,
     Request,
@@ -58,6 +61,8 @@ class Sockets:
         self._desk = desk
         self._streams = streams
         self._courier = Courier(desk.board, desk.timeline)
+        self._crowding = Crowding(desk.board)
+        self._ordinary = OrdinaryBooks(desk.venue, streams.book_ms)
         # Dictionaries in place of sets: in order of arrival, so that faults fall on the same clients every time.
         self._connections: dict[Connection, None] = {}
         self._listeners: dict[Subscription, dict[Connection, None]] = {}
@@ -70,7 +75,7 @@ class Sockets:
                 request.transport.abort()
             return web.Response(status=refused.status or 503)
         use = self._desk.doors.use_of(request)
-        if not use.connect(self._desk.venue.state.now_ms):
+        if self._crowding.is_full() or not use.connect(self._desk.venue.state.now_ms):
             return web.Response(status=429, text="null", content_type="application/json")
         try:
             socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
@@ -105,8 +110,14 @@ class Sockets:
             latency_ms = self._desk.latencies.draw_ms(frame.channel)
             for connection in self._listeners[stream]:
                 self._courier.deliver(connection, frame.channel, encoded, user, latency_ms)
+                if self._desk.board.armed and isinstance(stream, L2Book) and stream.fast is True:
+                    self._mix(connection, stream.coin)
         for connection in self._connections:
             connection.pace()
+
+    def _mix(self, connection: Connection, coin: str) -> None:
+        if self._desk.board.strike(MixBooks, "l2Book", connection.concerned):
+            connection.send(_frame("l2Book", self._ordinary.of(coin)))
 
     async def disconnect(self, address: str | None, code: int) -> int:
         """Cut the connections of one address, or all. Returns how many."""
@@ -141,7 +152,8 @@ class Sockets:
         board = self._desk.board
         if board.armed and board.strike(HalfOpen, "", connection.concerned):
             return
-        if refusal := connection.use.message(self._desk.venue.state.now_ms):
+        crowded = self._crowding.refusal(connection, "messages")
+        if refusal := crowded or connection.use.message(self._desk.venue.state.now_ms):
             connection.send(_frame("error", refusal))
             return
         request: Request | None = decode_request(text)
@@ -174,7 +186,8 @@ class Sockets:
         if stream in connection.subscriptions:
             connection.send(_frame("error", f"Already subscribed: {_encode(stream).decode()}"))
             return
-        if refusal := connection.use.subscribe(_user_of(stream)):
+        crowded = self._crowding.of_subscription(connection, _user_of(stream))
+        if refusal := crowded or connection.use.subscribe(_user_of(stream)):
             connection.send(_frame("error", refusal))
             return
         connection.subscriptions.add(stream)
@@ -202,7 +215,7 @@ class Sockets:
         connection.send(_frame("subscriptionResponse", echo))
 
     def _post(self, connection: Connection, post: Post) -> None:
-        if refusal := connection.use.post(post.id):
+        if refusal := self._crowding.refusal(connection, "posts", post.id) or connection.use.post(post.id):
             connection.send(_frame("error", refusal))
             return
         task = asyncio.create_task(self._answer(connection, post))

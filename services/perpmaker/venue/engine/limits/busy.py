@@ -16,6 +16,14 @@ _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
 
 
+def spend(account: Account, actions: int, now_ms: int) -> int:
+    """Count actions of today against an account. Returns how many there are now."""
+    day = now_ms // _DAY_MS
+    before = account.actions_today if account.actions_day == day else 0
+    account.actions_day, account.actions_today = day, before + actions
+    return account.actions_today
+
+
 def refusal(
     account: Account, everybody: Iterable[Account], rules: AddressRules, now_ms: int, *, is_congested: bool
 ) -> str | None:

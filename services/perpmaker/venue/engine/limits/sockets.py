@@ -14,6 +14,22 @@ from perpmaker.venue.engine.limits.rules import SocketRules
 _MINUTE_MS = 60_000
 
 
+def too_many_messages(rules: SocketRules) -> str:
+    return f"Cannot send more than {rules.messages_per_minute} messages per minute."
+
+
+def too_many_subscriptions(rules: SocketRules) -> str:
+    return f"Cannot subscribe to more than {rules.subscriptions} channels."
+
+
+def too_many_users(rules: SocketRules) -> str:
+    return f"Cannot track more than {rules.users} total users."
+
+
+def too_many_posts(number: int) -> str:
+    return f"too many pending post requests id={number}"
+
+
 @dataclass(slots=True)
 class SocketUse:
     """What one network address is doing."""
@@ -45,16 +61,16 @@ class SocketUse:
         rules = self.rules
         if not rules.enforced or _fits(self._messages_ms, rules.messages_per_minute, now_ms):
             return None
-        return f"Cannot send more than {rules.messages_per_minute} messages per minute."
+        return too_many_messages(rules)
 
     def subscribe(self, user: str | None) -> str | None:
         """Count a subscription, about a user or not."""
         rules = self.rules
         if rules.enforced:
             if self.subscriptions >= rules.subscriptions:
-                return f"Cannot subscribe to more than {rules.subscriptions} channels."
+                return too_many_subscriptions(rules)
             if user is not None and user not in self._users and len(self._users) >= rules.users:
-                return f"Cannot track more than {rules.users} total users."
+                return too_many_users(rules)
         self.subscriptions += 1
         if user is not None:
             self._users[user] += 1
@@ -70,7 +86,7 @@ class SocketUse:
     def post(self, number: int) -> str | None:
         """Count a post that waits for its answer."""
         if self.rules.enforced and self.posts >= self.rules.posts_in_flight:
-            return f"too many pending post requests id={number}"
+            return too_many_posts(number)
         self.posts += 1
         return None
 
