@@ -1,5 +1,7 @@
 """A signed action on its way to an answer: WebSocket first, the same bytes by REST when it stays silent.
 
+A cancel that fails at one door tries the other.
+
 Guarantees: nothing is reported as not sent unless no byte left; the REST copy carries the bytes of the first, so the
 exchange takes at most one; an answer that comes after its action was given up is still reported when it decides
 something.
@@ -77,14 +79,19 @@ class Dispatch:
             return
         done, _ = await asyncio.wait((departure.post.result,), timeout=self._timeout_s)
         if done:
-            report(self._read(departure, departure.post.result.result(), "ws", second_copy=False))
+            result = departure.post.result.result()
+            outcomes = self._read(departure, result, "ws", second_copy=False)
+            if departure.is_cancel and isinstance(result, HttpFailure):
+                # The socket's door is shut or broken, which says nothing of the other one.
+                outcomes = await self._by_rest_only(departure, second_copy=not _is_refusal(result))
+            report(outcomes)
             return
         await self._by_both(departure, departure.post, report)
 
-    async def _by_rest_only(self, departure: Departure) -> list[pb.Outcome]:
+    async def _by_rest_only(self, departure: Departure, *, second_copy: bool = False) -> list[pb.Outcome]:
         self._rest.admit_action(len(departure.names), protects=True)
         result = await self._rest.exchange(departure.signed.body, self._timeout_s)
-        return self._read(departure, result, "rest", second_copy=False)
+        return self._read(departure, result, "rest", second_copy=second_copy)
 
     async def _by_both(self, departure: Departure, post: Post, report: Report) -> None:
         _log.warning("post.timeout", action=departure.label, nonce=departure.signed.nonce, items=len(departure.names))
@@ -135,7 +142,7 @@ class Dispatch:
                 outcomes = from_answer(names, answer, second_copy=second_copy)
             case HttpFailure(status, text):
                 _log.warning("action.http_failure", action=departure.label, status=status, transport=transport)
-                if 400 <= status < 500:
+                if _is_refusal(result):
                     refusal = Refused(text if status != 429 else "429 too many requests")
                     outcomes = from_answer(names, refusal, second_copy=second_copy)
                 else:
@@ -148,6 +155,11 @@ class Dispatch:
                 assert_never(result)
         _count_errors(departure.label, outcomes)
         return outcomes
+
+
+def _is_refusal(failure: HttpFailure) -> bool:
+    """Whether the action was turned away before anybody looked at it."""
+    return 400 <= failure.status < 500
 
 
 def _is_decided(outcomes: Sequence[pb.Outcome]) -> bool:
