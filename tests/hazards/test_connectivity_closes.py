@@ -69,7 +69,9 @@ async def test_reconnect_replays_fills_and_says_nothing_of_orders_but_in_the_sna
         sold = await rests(venue, gateway, 2, away=0, buy=False)
         await venue.control("trade", coin="BTC", side="B", sz="0.001")
         first = (await account.until(event("fill"))).fill
-        await account.until(lambda message: message.order_update.cloid == sold and message.order_update.status != "open")
+        await account.until(
+            lambda message: message.order_update.cloid == sold and message.order_update.status != "open"
+        )
         seen = len(account.messages)
 
         await venue.control("disconnect", all=True)
@@ -103,7 +105,7 @@ async def test_close_by_the_exchange_for_silence_befalls_only_who_does_not_ping(
 
 
 async def test_half_open_sockets_are_given_up_and_what_they_swallowed_is_told(tmp_path: Path) -> None:
-    quick = {"ping_interval_s": 0.3, "idle_timeout_s": 1.5, "post_timeout_ms": 200}
+    quick = {"ping_interval_s": 0.5, "idle_timeout_s": 4.0, "post_timeout_ms": 200}
     async with running() as venue, running_gateway(venue, tmp_path, **quick) as gateway:
         account = gateway.account_stream()
         await account.until(event("gap_closed"))
