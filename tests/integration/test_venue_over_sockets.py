@@ -220,7 +220,7 @@ async def test_every_info_request_of_a_start_up_answers(venue: TestVenue) -> Non
     assert contexts[0]["markPx"] == "64000.0" and contexts[0]["midPx"] is None
     assert await alice.info("allPerpMetas") == [meta]
     assert await alice.info("perpDexs") == [None]
-    assert (await alice.info("spotMeta"))["universe"] == []
+    assert [pair["name"] for pair in (await alice.info("spotMeta"))["universe"]] == ["PURR/USDC"]
     assert await alice.info("allMids") == {"BTC": "64000.0", "ETH": "2450.0"}
     assert (await alice.info("exchangeStatus"))["specialStatuses"] is None
     assert (await alice.mine("userRateLimit"))["nRequestsUsed"] == 1

@@ -121,6 +121,17 @@ class SpotMeta(Shape):
     universe: list[SpotPair]
 
 
+class SpotContext(Shape):
+    prev_day_px: Amount
+    day_ntl_vlm: Amount
+    mark_px: Amount
+    mid_px: Amount | None
+    circulating_supply: Amount
+    coin: str
+    total_supply: Amount
+    day_base_vlm: Amount
+
+
 class ExchangeStatus(Shape):
     time: Time
     special_statuses: None

@@ -170,7 +170,7 @@ CHANNELS: dict[str, Any] = {
     "assetCtxs": AssetCtxs,
     "allDexsAssetCtxs": AllDexsAssetCtxs,
     "fastAssetCtxs": Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+=*$")],
-    "spotAssetCtxs": list[Any],
+    "spotAssetCtxs": list[has.SpotContext],
     "orderUpdates": list[has.OrderUpdate],
     "userFills": UserFills,
     "user": UserEvent,

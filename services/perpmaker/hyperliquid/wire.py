@@ -210,6 +210,17 @@ class SubAccountTransferAction(
     usd: int
 
 
+class SubAccountSpotTransferAction(
+    Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag="subAccountSpotTransfer"
+):
+    """Move a token (`NAME:id`) between the spot balances of a master and a sub-account."""
+
+    sub_account_user: str
+    is_deposit: bool
+    token: str
+    amount: str
+
+
 class SetReferrerAction(Struct, frozen=True, forbid_unknown_fields=True, tag="setReferrer"):
     """Name the code of whoever brought this user."""
 
@@ -251,6 +262,15 @@ class UsdSendAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename=
     """Send USDC to another user of the exchange."""
 
     destination: str
+    amount: str
+    time: int
+
+
+class SpotSendAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="spotSend"):
+    """Send a token (`NAME:id`) of the spot balance to another user of the exchange."""
+
+    destination: str
+    token: str
     amount: str
     time: int
 
@@ -312,6 +332,7 @@ L1Action = (
     | CreateSubAccountAction
     | SubAccountModifyAction
     | SubAccountTransferAction
+    | SubAccountSpotTransferAction
     | SetReferrerAction
     | AgentSetAbstractionAction
 )
@@ -321,6 +342,7 @@ UserSignedAction = (
     ApproveAgentAction
     | ApproveBuilderFeeAction
     | UsdSendAction
+    | SpotSendAction
     | WithdrawAction
     | UsdClassTransferAction
     | SendAssetAction

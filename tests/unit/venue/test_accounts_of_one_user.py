@@ -5,10 +5,11 @@ Documentation: "Nonces and API wallets" and "Exchange endpoint".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit
+from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit, statuses
 
 from perpmaker.venue.engine.account_actions import (
     ApproveAgent,
@@ -18,6 +19,8 @@ from perpmaker.venue.engine.account_actions import (
     RenameSubAccount,
     SendAsset,
     SetReferrer,
+    SpotSend,
+    SubAccountSpotTransfer,
     SubAccountTransfer,
     UsdSend,
     UserSigned,
@@ -27,11 +30,13 @@ from perpmaker.venue.engine.actions import Noop, PlaceOrders
 from perpmaker.venue.engine.agents import ZERO_ADDRESS
 from perpmaker.venue.engine.answers import Answer, Err, Ok
 from perpmaker.venue.engine.limits.rules import LimitRules, SubAccountRules
+from perpmaker.venue.engine.orders import Builder
 from perpmaker.venue.units import E8
 from perpmaker.venue.views.info import answer_info
 from perpmaker.venue.wire import info_requests as ask
 
 OK = Ok({"type": "default"})
+USDC = "USDC:0x6d1e7cde53ba9467b783cb7c530ce054"
 TOO_LITTLE = Err("Insufficient balance for token transfer")
 KEYS = ["0x" + f"{number:040x}" for number in range(1, 9)]
 
@@ -221,6 +226,48 @@ def test_money_is_sent_to_others_and_withdrawn_with_a_fee() -> None:
     assert sign(venue, ALICE, Withdraw, ALICE, 10**6 * E8) == Err("Insufficient balance for withdrawal")
 
 
+def test_spot_money_moves_to_a_sub_account_and_to_others() -> None:
+    venue = open_house()
+    sub = sub_account(venue)
+    assert sign(venue, ALICE, ClassTransfer, 100 * E8, False, None) == OK
+    assert venue.run(ALICE, SubAccountSpotTransfer(sub, True, USDC, 60 * E8)) == OK
+    assert venue.run(ALICE, SubAccountSpotTransfer(sub, False, USDC, 61 * E8)) == TOO_LITTLE
+    assert venue.run(ALICE, SubAccountSpotTransfer(sub, False, USDC, 20 * E8)) == OK
+    assert sign(venue, ALICE, SpotSend, CAROL, USDC, 25 * E8) == OK
+    assert sign(venue, ALICE, SpotSend, CAROL, "NOPE:0x1", E8) == Err("Invalid token NOPE:0x1")
+    held = [venue.state.accounts[who].spot_e8[0] // E8 for who in (ALICE, sub, CAROL)]
+    assert held == [35, 40, 25]
+    (received,) = [entry["delta"] for entry in answer_info(venue.venue, ask.UserNonFundingLedgerUpdates(user=CAROL))]
+    assert received == {
+        "type": "spotTransfer",
+        "token": "USDC",
+        "amount": "25.0",
+        "usdcValue": "25.0",
+        "user": ALICE,
+        "destination": CAROL,
+        "fee": "0.0",
+    }
+
+
+def test_spot_money_goes_to_no_sub_account_of_somebody_else() -> None:
+    venue = open_house()
+    sub = sub_account(venue)
+    refusal = venue.run(BOB, SubAccountSpotTransfer(sub, False, USDC, E8))
+    assert refusal == Err(f"Invalid sub-account: {sub}")
+
+
+def test_what_a_master_allows_a_builder_holds_for_its_sub_accounts() -> None:
+    venue = open_house()
+    sub = sub_account(venue)
+    assert venue.run(ALICE, SubAccountTransfer(sub, True, 10_000 * E8)) == OK
+    built = replace(limit("170"), builder=Builder(BOB, 10))
+    refused = statuses(venue.run(ALICE, PlaceOrders((built,)), vault=sub), single=True)
+    assert refused == {"error": "Builder fee has not been approved."}
+    assert sign(venue, ALICE, ApproveBuilderFee, BOB, 10) == OK
+    assert "resting" in statuses(venue.run(ALICE, PlaceOrders((built,)), vault=sub), single=True)
+    assert answer_info(venue.venue, ask.MaxBuilderFee(user=sub, builder=BOB)) == 10
+
+
 def test_margin_in_use_cannot_be_sent_away() -> None:
     venue = bench()
     venue.place(BOB, limit("180", "1000", buy=False))
@@ -232,13 +279,12 @@ def test_margin_in_use_cannot_be_sent_away() -> None:
 
 def test_a_token_is_sent_only_where_it_can_be_held() -> None:
     venue = bench(coins=("SOL", "tst:THIN"))
-    usdc = "USDC:0x6d1e7cde53ba9467b783cb7c530ce054"
-    assert sign(venue, ALICE, SendAsset, ALICE, "", "spot", usdc, 50 * E8, None) == OK
-    assert sign(venue, ALICE, SendAsset, BOB, "spot", "", usdc, 20 * E8, None) == OK
+    assert sign(venue, ALICE, SendAsset, ALICE, "", "spot", USDC, 50 * E8, None) == OK
+    assert sign(venue, ALICE, SendAsset, BOB, "spot", "", USDC, 20 * E8, None) == OK
     assert (cash(venue, ALICE), cash(venue, BOB)) == (99_950, 20)
-    wrong = sign(venue, ALICE, SendAsset, ALICE, "", "tst", usdc, E8, None)
+    wrong = sign(venue, ALICE, SendAsset, ALICE, "", "tst", USDC, E8, None)
     assert wrong == Err("Invalid dex for USDC: tst")
-    assert sign(venue, ALICE, SendAsset, ALICE, "", "nope", usdc, E8, None) == Err("Invalid dex for USDC: nope")
+    assert sign(venue, ALICE, SendAsset, ALICE, "", "nope", USDC, E8, None) == Err("Invalid dex for USDC: nope")
     assert sign(venue, ALICE, SendAsset, ALICE, "", "", "GOLD", E8, None) == Err("Invalid token GOLD")
 
 

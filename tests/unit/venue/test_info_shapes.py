@@ -33,7 +33,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ("perpDexStatus", {"dex": ""}, has.PerpDexStatus),
     ("predictedFundings", {}, PREDICTED),
     ("spotMeta", {}, has.SpotMeta),
-    ("spotMetaAndAssetCtxs", {}, tuple[has.SpotMeta, list[Any]]),
+    ("spotMetaAndAssetCtxs", {}, tuple[has.SpotMeta, list[has.SpotContext]]),
     ("exchangeStatus", {}, has.ExchangeStatus),
     ("allMids", {}, MIDS),
     ("allMids", {"dex": "tst"}, MIDS),

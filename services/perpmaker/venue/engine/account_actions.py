@@ -38,6 +38,16 @@ class UsdSend:
 
 
 @dataclass(frozen=True, slots=True)
+class SpotSend:
+    """Out of the spot balance; the token is `NAME:id`."""
+
+    destination: str
+    token: str
+    amount_e8: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     destination: str
     quote_e8: int
@@ -103,6 +113,14 @@ class SubAccountTransfer:
 
 
 @dataclass(frozen=True, slots=True)
+class SubAccountSpotTransfer:
+    address: str
+    is_deposit: bool
+    token: str
+    amount_e8: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReserveRequestWeight:
     """Buy requests, for itself or for another account."""
 
@@ -126,7 +144,9 @@ class TopUpIsolatedMargin:
     leverage_e8: int
 
 
-UserSigned = ApproveAgent | ApproveBuilderFee | UsdSend | Withdraw | ClassTransfer | SendAsset | UserSetAbstraction
+UserSigned = (
+    ApproveAgent | ApproveBuilderFee | UsdSend | SpotSend | Withdraw | ClassTransfer | SendAsset | UserSetAbstraction
+)
 AccountAction = (
     UserSigned
     | AgentSetAbstraction
@@ -134,6 +154,7 @@ AccountAction = (
     | CreateSubAccount
     | RenameSubAccount
     | SubAccountTransfer
+    | SubAccountSpotTransfer
     | ReserveRequestWeight
     | UpdateIsolatedMargin
     | TopUpIsolatedMargin

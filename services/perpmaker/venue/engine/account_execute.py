@@ -16,6 +16,8 @@ from perpmaker.venue.engine.account_actions import (
     ReserveRequestWeight,
     SendAsset,
     SetReferrer,
+    SpotSend,
+    SubAccountSpotTransfer,
     SubAccountTransfer,
     TopUpIsolatedMargin,
     UpdateIsolatedMargin,
@@ -53,6 +55,8 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             return None
         case UsdSend():
             return transfers.send_usd(state, account, action)
+        case SpotSend(destination, token, amount_e8):
+            return transfers.send_spot(state, account, destination, token, amount_e8)
         case Withdraw():
             return transfers.withdraw(state, account, action)
         case ClassTransfer():
@@ -61,6 +65,8 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             return transfers.send_asset(state, account, action)
         case SubAccountTransfer():
             return transfers.transfer_to_sub_account(state, account, action)
+        case SubAccountSpotTransfer():
+            return transfers.transfer_spot_to_sub_account(state, account, action)
         case ReserveRequestWeight():
             return transfers.reserve_requests(state, account, action)
         case UserSetAbstraction(user, mode):

@@ -17,6 +17,7 @@ from perpmaker.venue.engine.reduce_only import closable_e8, trim_reduce_only
 from perpmaker.venue.engine.resting import drop, hold, rest
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.engine.statuses import Status
+from perpmaker.venue.engine.sub_accounts import approved_builder_fee
 from perpmaker.venue.engine.texts import text_of
 from perpmaker.venue.units import E8
 
@@ -114,7 +115,7 @@ def _unrecorded_refusal(state: State, account: Account, wanted: NewOrder) -> str
     if state.gates.post_only and wanted.tif is not Tif.ALO:
         return texts.POST_ONLY_PERIOD
     if wanted.builder is not None:
-        approved = account.builder_approvals.get(wanted.builder.address, 0)
+        approved = approved_builder_fee(state, account, wanted.builder.address)
         if wanted.builder.fee_tenths_bp > approved:
             return texts.BUILDER_UNAPPROVED
     if wanted.cloid is not None and not state.rules.orders.cloid_reuse_while_open:

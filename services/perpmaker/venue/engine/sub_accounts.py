@@ -1,6 +1,7 @@
 """Sub-accounts: accounts without a key of their own, for which their master signs.
 
-Each has its own money, positions, orders and request budget; agents and fee tier are the master's.
+Each has its own money, positions, orders and request budget; agents, fee tier and what builders may charge are the
+master's, since it alone can sign.
 Source: Hyperliquid documentation, "Exchange endpoint".
 """
 
@@ -47,6 +48,11 @@ def family_of(state: State, account: Account) -> list[Account]:
     """A master and its sub-accounts, seen from any of them: they share one fee tier."""
     master = account if account.master is None else state.accounts[account.master]
     return [master, *(state.accounts[sub] for sub in master.sub_accounts)]
+
+
+def approved_builder_fee(state: State, account: Account, builder: str) -> int:
+    """The most this builder may charge, in tenths of a basis point; 0 without approval."""
+    return family_of(state, account)[0].builder_approvals.get(builder, 0)
 
 
 def _bad_name(state: State, master: Account, name: str) -> str | None:

@@ -15,6 +15,7 @@ from perpmaker.venue.engine.account_actions import (
     ClassTransfer,
     ReserveRequestWeight,
     SendAsset,
+    SubAccountSpotTransfer,
     SubAccountTransfer,
     UsdSend,
     Withdraw,
@@ -92,7 +93,7 @@ def send_asset(state: State, account: Account, action: SendAsset) -> str | None:
         if action.from_sub_account not in account.sub_accounts:
             return _not_yours(action.from_sub_account)
         owner = state.accounts[action.from_sub_account]
-    token = next((dex.token for dex in state.dexes if dex.token.name == action.token.partition(":")[0]), None)
+    token = _token_of(state, action.token)
     if token is None:
         return f"Invalid token {action.token}"
     pockets = [_pocket_of(state, name, token) for name in (action.source_dex, action.destination_dex)]
@@ -124,6 +125,38 @@ def transfer_to_sub_account(state: State, account: Account, action: SubAccountTr
     return None
 
 
+def transfer_spot_to_sub_account(state: State, account: Account, action: SubAccountSpotTransfer) -> str | None:
+    """Move a token between a master's spot balance and a sub-account's."""
+    if action.address not in account.sub_accounts:
+        return _not_yours(action.address)
+    source, destination = account, action.address
+    if not action.is_deposit:
+        source, destination = state.accounts[action.address], account.address
+    return send_spot(state, source, destination, action.token, action.amount_e8)
+
+
+def send_spot(state: State, source: Account, destination: str, token_name: str, amount_e8: int) -> str | None:
+    """Move a token from one spot balance to another user's."""
+    token = _token_of(state, token_name)
+    if token is None:
+        return f"Invalid token {token_name}"
+    if refusal := _pay(state, _Place(source, "spot", token.index), destination, "spot", amount_e8):
+        return refusal
+    for party in (source.address, destination):
+        _note(
+            state,
+            state.accounts[party],
+            "spotTransfer",
+            token=token.name,
+            amount=shown_e8(amount_e8),
+            usdcValue=shown_e8(amount_e8),
+            user=source.address,
+            destination=destination,
+            fee="0.0",
+        )
+    return None
+
+
 def reserve_requests(state: State, account: Account, action: ReserveRequestWeight) -> str | None:
     """Buy requests out of the perpetual balance; the price is burned."""
     beneficiary = account if action.destination is None else state.accounts.get(action.destination)
@@ -139,16 +172,8 @@ def reserve_requests(state: State, account: Account, action: ReserveRequestWeigh
 
 
 def _send(state: State, source: _Place, destination: str, pocket: Pocket, quote_e8: int) -> str | None:
-    receiver = state.accounts.get(destination)
-    target = _Place(receiver or Account(destination), pocket, source.token)
-    if target == source:
-        return "Cannot send to the same balance."
-    if refusal := _refusal(state, source, quote_e8):
+    if refusal := _pay(state, source, destination, pocket, quote_e8):
         return refusal
-    if receiver is None:
-        target = _Place(state.open_account(destination), pocket, source.token)
-    _change(source, -quote_e8)
-    _change(target, quote_e8)
     for party in dict.fromkeys((source.account.address, destination)):
         _note(
             state,
@@ -159,6 +184,21 @@ def _send(state: State, source: _Place, destination: str, pocket: Pocket, quote_
             destination=destination,
             fee="0.0",
         )
+    return None
+
+
+def _pay(state: State, source: _Place, destination: str, pocket: Pocket, quote_e8: int) -> str | None:
+    """Move money to an account, which is opened if there is none. Returns None or the refusal."""
+    receiver = state.accounts.get(destination)
+    target = _Place(receiver or Account(destination), pocket, source.token)
+    if target == source:
+        return "Cannot send to the same balance."
+    if refusal := _refusal(state, source, quote_e8):
+        return refusal
+    if receiver is None:
+        target = _Place(state.open_account(destination), pocket, source.token)
+    _change(source, -quote_e8)
+    _change(target, quote_e8)
     return None
 
 
@@ -183,6 +223,11 @@ def _change(place: _Place, quote_e8: int) -> None:
         place.account.spot_e8[place.token] = place.account.spot_e8.get(place.token, 0) + quote_e8
     else:
         place.account.credit(place.pocket, quote_e8)
+
+
+def _token_of(state: State, name: str) -> Token | None:
+    """The token of a `NAME:id`."""
+    return next((dex.token for dex in state.dexes if dex.token.name == name.partition(":")[0]), None)
 
 
 def _pocket_of(state: State, name: str, token: Token) -> Pocket | None:

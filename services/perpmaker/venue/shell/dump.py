@@ -6,7 +6,10 @@ from typing import Any
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine import margin
+from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.invariants import violations
+from perpmaker.venue.engine.listings import Dex
+from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import shown_e8
 from perpmaker.venue.views import markets as market_views
 from perpmaker.venue.views import orders as order_views
@@ -34,7 +37,13 @@ def dump_state(venue: Venue) -> dict[str, Any]:
                     for asset, position in account.positions.items()
                     if position.szi_e8
                 },
-                "openOrders": order_views.open_orders(state, account),
+                "openOrders": [o for dex in state.dexes for o in order_views.open_orders(state, account, dex.name)],
+                "dexes": {dex.name: _money(state, account, dex) for dex in state.dexes},
+                "spot": {
+                    dex.token.name: shown_e8(held)
+                    for dex in state.dexes
+                    if (held := account.spot_e8.get(dex.token.index, 0))
+                },
                 "fills": len(account.fills),
                 "scheduledCancel": account.cancel_at_ms,
                 "agents": [agent.address for agent in venue.admission.agents.of(address)],
@@ -42,3 +51,10 @@ def dump_state(venue: Venue) -> dict[str, Any]:
             for address, account in state.accounts.items()
         },
     }
+
+
+def _money(state: State, account: Account, dex: Dex) -> dict[str, str]:
+    """Cash in one dex, that of isolated positions included, and what the account is worth there."""
+    isolated = margin.held_markets(state, account, dex.index, isolated=True)
+    raw = account.cash_e8.get(dex.index, 0) + sum(account.positions[m.asset].isolated_raw_e8 for m in isolated)
+    return {"rawUsd": shown_e8(raw), "accountValue": shown_e8(margin.equity_e8(state, account, dex.index))}

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.markets import Market
-from perpmaker.venue.views import dexes, history, limits, markets, orders
+from perpmaker.venue.views import dexes, history, limits, markets, orders, spot
 from perpmaker.venue.views.dexes import MAIN, dex_names
 from perpmaker.venue.views.info_users import about_user
 from perpmaker.venue.wire import info_requests as ask
@@ -62,9 +62,9 @@ def _about_markets(venue: Venue, request: ask.MarketRequest) -> Any:
         case ask.PredictedFundings():
             return history.predicted_fundings(state)
         case ask.SpotMeta():
-            return markets.spot_meta(state)
+            return spot.spot_meta(state)
         case ask.SpotMetaAndAssetCtxs():
-            return [markets.spot_meta(state), []]
+            return [spot.spot_meta(state), spot.spot_contexts()]
         case ask.ExchangeStatus():
             return {"time": state.now_ms, "specialStatuses": None}
         case ask.AllMids(dex):

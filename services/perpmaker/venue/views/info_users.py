@@ -9,6 +9,7 @@ from typing import Any, TypeVar, assert_never
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.accounts import Account, FundingPayment, LedgerEntry
 from perpmaker.venue.engine.orders import Order
+from perpmaker.venue.engine.sub_accounts import approved_builder_fee
 from perpmaker.venue.views import accounts, clearinghouse, fee_rates, fills, orders, profile, twaps
 from perpmaker.venue.views.dexes import MAIN
 from perpmaker.venue.views.history import RANGE_PAGE
@@ -91,7 +92,7 @@ def _about_standing(venue: Venue, account: Account, request: _Standing) -> Any:
         case ask.SubAccounts():
             return accounts.sub_accounts(venue.state, account)
         case ask.MaxBuilderFee(_, builder):
-            return profile.max_builder_fee(account, builder)
+            return approved_builder_fee(venue.state, account, builder)
         case ask.UserAbstraction():
             return account.abstraction
         case ask.Portfolio():

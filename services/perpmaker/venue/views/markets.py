@@ -18,28 +18,6 @@ BOOK_DEPTH = 20
 FAST_DEPTH = 5
 
 
-def spot_meta(state: State) -> dict[str, Any]:
-    """The tokens that dexes are margined in; no spot pair is traded here."""
-    tokens = sorted({dex.token.index: dex.token for dex in state.dexes}.items())
-    return {
-        "tokens": [
-            {
-                "name": token.name,
-                "szDecimals": 8,
-                "weiDecimals": 8,
-                "index": token.index,
-                "tokenId": token.token_id,
-                "isCanonical": token.index == 0,
-                "evmContract": None,
-                "fullName": None,
-                "deployerTradingFeeShare": "0.0",
-            }
-            for _, token in tokens
-        ],
-        "universe": [],
-    }
-
-
 def _margin_table(market: Market) -> dict[str, Any]:
     tiered = len(market.tiers) > 1
     tiers = [{"lowerBound": shown_e8(t.lower_bound_e8), "maxLeverage": t.max_leverage} for t in market.tiers]

@@ -13,6 +13,7 @@ from perpmaker.venue.units import shown_e8
 from perpmaker.venue.views import accounts, clearinghouse, history, markets, orders, twaps, web_data
 from perpmaker.venue.views.dexes import MAIN, dex_names
 from perpmaker.venue.views.frames import Frame
+from perpmaker.venue.views.spot import spot_contexts
 from perpmaker.venue.wire import subscriptions as subs
 from perpmaker.venue.wire.subscriptions import MarketStream, Subscription, UserStream
 
@@ -76,7 +77,7 @@ def _of_exchange(venue: Venue, stream: MarketStream) -> Frame | None:
         case subs.FastAssetCtxs():
             return fast_ctxs_frame(fast_ctxs(venue))
         case subs.SpotAssetCtxs():
-            return Frame("spotAssetCtxs", [])
+            return Frame("spotAssetCtxs", spot_contexts())
         case _:
             return None
 

@@ -31,11 +31,6 @@ def role(venue: Venue, address: str) -> dict[str, Any]:
     return {"role": "user"}
 
 
-def max_builder_fee(account: Account, builder: str) -> int:
-    """What the builder may charge, in tenths of a basis point; 0 without an approval."""
-    return account.builder_approvals.get(builder, 0)
-
-
 def portfolio(venue: Venue, account: Account) -> list[Any]:
     """Value, profit and volume per period; each history has the period's last point, which is now."""
     periods = [(name, _performance(venue, account, length)) for name, length in _PERIODS_MS.items()]

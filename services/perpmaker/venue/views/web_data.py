@@ -9,6 +9,7 @@ from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.units import shown_e8
 from perpmaker.venue.views import accounts, clearinghouse, limits, markets, orders, twaps
 from perpmaker.venue.views.dexes import MAIN, dex_names
+from perpmaker.venue.views.spot import spot_contexts
 
 
 def _user_state(venue: Venue, account: Account) -> dict[str, Any]:
@@ -43,6 +44,6 @@ def web_data_2(venue: Venue, account: Account) -> dict[str, Any]:
         "assetCtxs": markets.asset_ctxs(state, venue.tape, MAIN),
         "twapStates": twaps.running_states(state, account.address, MAIN),
         "spotState": accounts.spot_clearinghouse_state(state, account),
-        "spotAssetCtxs": [],
+        "spotAssetCtxs": spot_contexts(),
         "perpsAtOpenInterestCap": limits.at_open_interest_cap(state, MAIN),
     }

@@ -24,6 +24,7 @@ AccountWireAction = (
     | wire.CreateSubAccountAction
     | wire.SubAccountModifyAction
     | wire.SubAccountTransferAction
+    | wire.SubAccountSpotTransferAction
     | wire.SetReferrerAction
     | wire.AgentSetAbstractionAction
 )
@@ -50,7 +51,7 @@ def canonical_account_action(action: AccountWireAction) -> wire.Action:
         case wire.ApproveBuilderFeeAction():
             _tenth_bps(action.max_fee_rate)
             return replace(action, builder=address_of(action.builder), nonce=unsigned(action.nonce))
-        case wire.UsdSendAction() | wire.WithdrawAction():
+        case wire.UsdSendAction() | wire.SpotSendAction() | wire.WithdrawAction():
             _amount(action.amount)
             address_of(action.destination)
             return replace(action, time=unsigned(action.time))
@@ -79,6 +80,8 @@ def canonical_account_action(action: AccountWireAction) -> wire.Action:
             if isinstance(action, wire.SubAccountTransferAction):
                 unsigned(action.usd)
             return replace(action, sub_account_user=address_of(action.sub_account_user))
+        case wire.SubAccountSpotTransferAction():
+            return replace(action, sub_account_user=address_of(action.sub_account_user), amount=decimal(action.amount))
         case wire.CreateSubAccountAction() | wire.SetReferrerAction() | wire.AgentSetAbstractionAction():
             return action
         case _:
@@ -94,6 +97,8 @@ def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
             return engine.ApproveBuilderFee(action.builder, _tenth_bps(action.max_fee_rate), action.nonce)
         case wire.UsdSendAction():
             return engine.UsdSend(address_of(action.destination), _amount(action.amount), action.time)
+        case wire.SpotSendAction():
+            return engine.SpotSend(address_of(action.destination), action.token, _amount(action.amount), action.time)
         case wire.WithdrawAction():
             return engine.Withdraw(address_of(action.destination), _amount(action.amount), action.time)
         case wire.UsdClassTransferAction():
@@ -119,6 +124,8 @@ def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
             return engine.RenameSubAccount(address, name)
         case wire.SubAccountTransferAction(address, is_deposit, usd):
             return engine.SubAccountTransfer(address, is_deposit, usd * _USD_E6_TO_E8)
+        case wire.SubAccountSpotTransferAction(address, is_deposit, token, amount):
+            return engine.SubAccountSpotTransfer(address, is_deposit, token, _amount(amount))
         case wire.SetReferrerAction(code):
             return engine.SetReferrer(code)
         case wire.AgentSetAbstractionAction(abstraction):

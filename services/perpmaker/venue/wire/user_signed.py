@@ -42,6 +42,7 @@ _STRUCTS: dict[type[wire.UserSigned], _Struct] = {
         (("maxFeeRate", "string", "max_fee_rate"), ("builder", "address", "builder"), _NONCE),
     ),
     wire.UsdSendAction: _Struct("UsdSend", (_DESTINATION, _AMOUNT, _TIME)),
+    wire.SpotSendAction: _Struct("SpotSend", (_DESTINATION, ("token", "string", "token"), _AMOUNT, _TIME)),
     wire.WithdrawAction: _Struct("Withdraw", (_DESTINATION, _AMOUNT, _TIME)),
     wire.UsdClassTransferAction: _Struct("UsdClassTransfer", (_AMOUNT, ("toPerp", "bool", "to_perp"), _NONCE)),
     wire.SendAssetAction: _Struct(
