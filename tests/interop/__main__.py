@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 from tests.interop.clients import CLIENTS
-from tests.interop.environments import MissingToolError, command_of
+from tests.interop.environments import MissingToolError, commands_of
 from tests.interop.running import run
 
 _LOG_END = 3_000
@@ -32,12 +32,12 @@ def main() -> int:
         if client.folder not in wanted:
             continue
         try:
-            command, variables = command_of(client)
+            commands, variables = commands_of(client)
         except MissingToolError as missing:
             failed = failed or required
             table.add_row(client.folder, "", "", "", "", f"{'FAILED' if required else 'SKIPPED'}: {missing}")
             continue
-        report = run(client, command, variables)
+        report = run(client, commands, variables)
         total = len(report.passed) + len(report.failed)
         verdict = "passed" if not report.failed else "FAILED"
         row = (report.version, str(total), str(len(report.passed)), f"{report.seconds:.0f}", verdict)

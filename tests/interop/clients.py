@@ -21,6 +21,12 @@ class Client:
         return HERE / self.folder
 
     @property
+    def scripts(self) -> tuple[Path, ...]:
+        """What it runs: plain trading, then what else an account can do. Each has a venue of its own."""
+        suffix = "py" if self.language == "python" else "mjs"
+        return self.home / f"script.{suffix}", self.home / f"account.{suffix}"
+
+    @property
     def pins(self) -> tuple[Path, ...]:
         """The files that say, by hash, what its environment holds."""
         names = ("requirements.txt",) if self.language == "python" else ("package.json", "package-lock.json", ".npmrc")

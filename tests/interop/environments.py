@@ -21,21 +21,21 @@ class MissingToolError(Exception):
     """The machine lacks what a client's environment is made with; the text names it."""
 
 
-def command_of(client: Client) -> tuple[list[str], dict[str, str]]:
-    """The command that runs a client's script and the variables it adds.
+def commands_of(client: Client) -> tuple[list[list[str]], dict[str, str]]:
+    """The commands that run a client's scripts and the variables they add.
 
     The environment is made first if its pins have changed since it was last made. Raises `MissingToolError`, and
     `CalledProcessError` when a package cannot be installed.
     """
     if client.language == "python":
         python = _made(client, _make_python) / "bin" / "python"
-        return [str(python), str(client.home / "script.py")], {"PYTHONPATH": str(HERE / "common")}
+        return [[str(python), str(script)] for script in client.scripts], {"PYTHONPATH": str(HERE / "common")}
     _need_node()
     home = _made(client, _make_node)
     # A script finds its packages from where it lies.
-    for source in (client.home / "script.mjs", HERE / "common" / "steps.mjs"):
+    for source in (*client.scripts, HERE / "common" / "steps.mjs"):
         shutil.copy(source, home / source.name)
-    return ["node", str(home / "script.mjs")], {}
+    return [["node", str(home / script.name)] for script in client.scripts], {}
 
 
 def _made(client: Client, make: Callable[[Client, Path], None]) -> Path:

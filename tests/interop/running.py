@@ -18,6 +18,7 @@ from tests.interop.clients import Client
 from tests.interop.environments import BUILD
 
 SEED = 11
+MARKETS = "BTC,ETH,SOL,HYPE,tst:GOLD,tst:OIL"
 _CLIENT_TIMEOUT_S = 900
 
 
@@ -40,7 +41,7 @@ class Report:
 def _venue(log: IO[str]) -> Iterator[dict[str, Any]]:
     """A venue process with the fixed seed, and its addresses as it prints them. Raises `RuntimeError` if it cannot."""
     perpmaker = str(Path(sys.executable).parent / "perpmaker")
-    command = [perpmaker, "venue", "--seed", str(SEED)]
+    command = [perpmaker, "venue", "--seed", str(SEED), "--markets", MARKETS, "--sub-account-volume", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         assert process.stdout is not None
         try:
@@ -52,11 +53,21 @@ def _venue(log: IO[str]) -> Iterator[dict[str, Any]]:
             process.terminate()
 
 
-def run(client: Client, command: list[str], variables: dict[str, str]) -> Report:
-    """Run a client's script to its end. Whatever it did not report as passed is a failure."""
+def run(client: Client, commands: list[list[str]], variables: dict[str, str]) -> Report:
+    """Run a client's scripts to their end. Whatever they did not report as passed is a failure."""
     report = Report(client.folder, log=BUILD / f"{client.folder}.log")
     begin_s = time.monotonic()
-    with report.log.open("w") as log, _venue(log) as addresses:
+    with report.log.open("w") as log:
+        for command in commands:
+            _run_script(report, client, command, variables, log)
+    report.seconds = time.monotonic() - begin_s
+    return report
+
+
+def _run_script(report: Report, client: Client, command: list[str], variables: dict[str, str], log: IO[str]) -> None:
+    script = Path(command[-1]).name
+    before = len(report.passed) + len(report.failed)
+    with _venue(log) as addresses:
         # The variables of the machine's proxies stay out: nothing here is to leave loopback.
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         environment = kept | variables | _settings(client, addresses)
@@ -75,14 +86,12 @@ def run(client: Client, command: list[str], variables: dict[str, str]) -> Report
             said = late.stdout or ""
             output = said if isinstance(said, str) else said.decode()
             trouble = f"still ran after {_CLIENT_TIMEOUT_S} s"
-    report.seconds = time.monotonic() - begin_s
     for line in output.splitlines():
         _note(report, json.loads(line))
     if trouble:
-        report.failed.append(("the whole script", trouble))
-    if not report.passed and not report.failed:
-        report.failed.append(("the whole script", "said nothing"))
-    return report
+        report.failed.append((script, trouble))
+    if len(report.passed) + len(report.failed) == before:
+        report.failed.append((script, "said nothing"))
 
 
 def _note(report: Report, record: dict[str, Any]) -> None:
