@@ -15,7 +15,7 @@ from tests.support.kube import objects
 from tests.support.kube.bench import Bench
 from tests.support.waiting import until
 
-from perpmaker.operator.interfaces import KubeError, Manifest
+from perpmaker.operator.interfaces import KubeError, Manifest, Resource
 from perpmaker.operator.kube.client import OPEN, WatchEvent, path_of
 from perpmaker.operator.kube.resources import (
     CERTIFICATE,
@@ -189,6 +189,19 @@ async def test_what_is_not_there_reads_as_none_and_deletes_as_false(bench: Bench
     ref = bench.ref(SERVICE, "nothing")
     assert await bench.api.get(ref) is None
     assert not await bench.api.delete(ref)
+
+
+@pytest.mark.parametrize("verb", ["get", "delete", "apply_status"])
+async def test_an_object_that_is_not_there_is_told_from_a_kind_that_is_not_served(bench: Bench, verb: str) -> None:
+    unserved = Resource("perpmaker.io/v9", "MarketMaker", "marketmakers")
+    status: Manifest = {"summary": {}}
+    asked = (bench.ref(unserved, "eth"), status) if verb == "apply_status" else (bench.ref(unserved, "eth"),)
+    with pytest.raises(KubeError) as caught:
+        await getattr(bench.api, verb)(*asked)
+    assert (caught.value.status, caught.value.is_absent) == (404, False)
+    with pytest.raises(KubeError) as caught:
+        await bench.api.apply_status(bench.ref(MARKET_MAKER, "eth"), status)
+    assert (caught.value.status, caught.value.is_absent) == (404, True)
 
 
 async def test_deleting_with_the_uid_of_a_predecessor_spares_the_namesake(bench: Bench) -> None:

@@ -105,7 +105,7 @@ class Cluster:
         """See Kube."""
         self._maybe_fail("status", ref)
         if ref not in self.objects:
-            raise KubeError("apply", ref, 404, "NotFound", "it is gone")
+            raise KubeError("apply", ref, 404, "NotFound", "it is gone", is_absent=True)
         self.writes.append(f"status {ref.resource.kind} {ref.name}")
         return self._store({**self.objects[ref], "status": deepcopy(dict(status))})
 

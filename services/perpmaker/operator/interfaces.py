@@ -34,9 +34,23 @@ class Ref:
 
 
 class KubeError(Exception):
-    """The API server refused or did not answer. `status` is 0 when it did not answer at all."""
+    """The API server refused or did not answer. `status` is 0 when it did not answer at all.
 
-    def __init__(self, verb: str, ref: Ref, status: int, reason: str, message: str, causes: Sequence[str] = ()) -> None:
+    `is_absent`: it knows the kind and has no such object. A 404 without it says nothing about the object: a kind whose
+    definition or API group is away answers 404 as well, and its objects come back with it.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        ref: Ref,
+        status: int,
+        reason: str,
+        message: str,
+        causes: Sequence[str] = (),
+        *,
+        is_absent: bool = False,
+    ) -> None:
         super().__init__(f"{verb} {ref.resource.kind} {ref.namespace}/{ref.name}: {status} {reason}: {message}")
         self.verb = verb
         self.ref = ref
@@ -44,6 +58,7 @@ class KubeError(Exception):
         self.reason = reason
         self.message = message
         self.causes = tuple(causes)
+        self.is_absent = is_absent
 
 
 class Kube(Protocol):
@@ -58,7 +73,7 @@ class Kube(Protocol):
         ...
 
     async def get(self, ref: Ref) -> Manifest | None:
-        """The object as the API server has it now; None when there is none."""
+        """The object as the API server has it now; None when there is none. A kind that is not served raises."""
         ...
 
     async def delete(self, ref: Ref, *, uid: str | None = None) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from perpmaker.api.v1alpha1 import GROUP
 
@@ -46,6 +47,11 @@ CONFIG_DIR: Final = "/etc/perpmaker"
 TLS_DIR: Final = "/var/run/perpmaker/tls"
 KEY_DIR: Final = "/var/run/perpmaker/key"
 STORE_CREDENTIALS_DIR: Final = "/var/run/perpmaker/store"
+
+
+def is_forced(metadata: Mapping[str, Any]) -> bool:
+    """Whether a person has said that the object is to be released without a proof."""
+    return bool((metadata.get("annotations") or {}).get(FORCE_DELETE) == metadata["uid"])
 
 
 class Role(StrEnum):

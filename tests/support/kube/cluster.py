@@ -24,9 +24,12 @@ _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 class Refused(Exception):  # noqa: N818 (an answer, not a failure)
     """The API server says no."""
 
-    def __init__(self, code: int, reason: str, message: str, causes: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, causes: Iterable[tuple[str, str]] = (), name: str = ""
+    ) -> None:
+        """`name`: of the object that it is about, where there would have to be one."""
         super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
+        self.code, self.reason, self.message, self.name = code, reason, message, name
         self.causes = [{"field": where, "message": what, "reason": "FieldValueInvalid"} for where, what in causes]
 
 
@@ -64,7 +67,7 @@ class Cluster:
         """One object. Raises Refused."""
         found = self._objects[kind].get(key)
         if found is None:
-            raise Refused(404, "NotFound", f'{kind.plural} "{key[1]}" not found')
+            raise Refused(404, "NotFound", f'{kind.plural} "{key[1]}" not found', name=key[1])
         return found
 
     def items(self, kind: Kind, namespace: str | None, matches: Callable[[Json], bool]) -> list[Json]:
@@ -101,7 +104,7 @@ class Cluster:
         """Server-side apply; returns the object and whether it is new. Raises Refused."""
         live = self._objects[kind].get(key)
         if live is None and sub:
-            raise Refused(404, "NotFound", f'{kind.plural} "{key[1]}" not found')
+            raise Refused(404, "NotFound", f'{kind.plural} "{key[1]}" not found', name=key[1])
         start = live if live is not None else self._new(kind, key, {})
         wanted = {"status": body.get("status", {})} if sub else _ownable(body)
         if sub:

@@ -54,6 +54,10 @@ class Asked:
         return self.verb in _WRITES and self.plural not in {"selfsubjectaccessreviews", "events"}
 
 
+class NotServed(Exception):  # noqa: N818 (an answer, not a failure)
+    """No kind is served at a path; a real server answers such a request with a text, not with a Status."""
+
+
 class FakeApiServer:
     """Start with `async with`; `tokens` maps bearer tokens to users."""
 
@@ -144,6 +148,8 @@ class FakeApiServer:
         try:
             kind, namespace, name, sub = self._parse(request.path)
             verb = _verb(request, name)
+        except NotServed:
+            return web.Response(status=404, text="404 page not found\n")
         except Refused as refusal:
             return _status(refusal.code, refusal.reason, refusal.message)
         response = await self._answer(request, user, kind, namespace, name, sub, verb)
@@ -172,7 +178,7 @@ class FakeApiServer:
                 return await self._watch(request, kind, namespace)
             code, body = await self._do(request, user, kind, namespace, name, sub, verb)
         except Refused as refusal:
-            return _status(refusal.code, refusal.reason, refusal.message, refusal.causes)
+            return _status(refusal.code, refusal.reason, refusal.message, refusal.causes, name=refusal.name)
         return web.json_response(body, status=code)
 
     async def _do(
@@ -364,7 +370,7 @@ class FakeApiServer:
             ):
                 name, sub, *_ = *rest[1:], "", ""
                 return kind, namespace, name, sub
-        raise Refused(404, "NotFound", "the server could not find the requested resource")
+        raise NotServed(path)
 
 
 def _verb(request: web.Request, name: str) -> str:
@@ -447,7 +453,12 @@ _REASONS = {
 
 
 def _status(
-    code: int, reason: str, message: str, causes: list[Json] | None = None, headers: dict[str, str] | None = None
+    code: int,
+    reason: str,
+    message: str,
+    causes: list[Json] | None = None,
+    headers: dict[str, str] | None = None,
+    name: str = "",
 ) -> web.Response:
     body = {
         "kind": "Status",
@@ -456,7 +467,7 @@ def _status(
         "code": code,
         "reason": reason,
         "message": message,
-        "details": {"causes": causes or []},
+        "details": {"causes": causes or [], **({"name": name} if name else {})},
     }
     return web.json_response(body, status=code, headers=headers)
 

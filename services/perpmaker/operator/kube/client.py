@@ -150,7 +150,7 @@ class ApiServer:
         try:
             found = await self._ask("get", ref, "GET", path_of(ref.resource, ref.namespace, ref.name))
         except KubeError as error:
-            if error.status == 404:
+            if error.is_absent:
                 return None
             raise
         return cast("Manifest", found)
@@ -169,7 +169,7 @@ class ApiServer:
         try:
             await self._ask("delete", ref, "DELETE", path, body=options)
         except KubeError as error:
-            if error.status == 404:
+            if error.is_absent:
                 return False
             if error.status == 409 and uid is not None:
                 found = await self.get(ref)
@@ -202,7 +202,7 @@ class ApiServer:
         try:
             await self._ask("patch", ref, "PATCH", path, body=patch, content_type="application/json-patch+json")
         except KubeError as error:
-            if error.status != 404:
+            if not error.is_absent:
                 raise
 
     async def list(self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None = None) -> Listing:
@@ -386,8 +386,17 @@ def _refusal(verb: str, ref: Ref, status: int, payload: bytes) -> KubeError:
     if not isinstance(document, dict) or document.get("kind") != "Status":
         # Not from the API server itself but from something before it; its text may be anything.
         return KubeError(verb, ref, status, "Unexpected", payload[:200].decode(errors="replace"))
+    details = document.get("details") or {}
     causes = [
-        f"{cause.get('field') or '(object)'}: {cause.get('message', '')}"
-        for cause in (document.get("details") or {}).get("causes") or ()
+        f"{cause.get('field') or '(object)'}: {cause.get('message', '')}" for cause in details.get("causes") or ()
     ]
-    return KubeError(verb, ref, status, document.get("reason") or "Unknown", document.get("message") or "", causes)
+    return KubeError(
+        verb,
+        ref,
+        status,
+        document.get("reason") or "Unknown",
+        document.get("message") or "",
+        causes,
+        # Only whoever looked for the object names it; a path that is not served is refused without a name.
+        is_absent=status == 404 and bool(ref.name) and details.get("name") == ref.name,
+    )

@@ -95,7 +95,7 @@ class AccountTeardown:
             may_have_orders="apiWalletAddress" in status,
             proof=known.proof,
             services_gone=self._is_gone(ref, known),
-            is_forced=(meta.get("annotations") or {}).get(names.FORCE_DELETE) == meta["uid"],
+            is_forced=names.is_forced(meta),
             age_s=times.age_s(started_at, self._deps.clock.now_ms()),
         )
 

@@ -108,7 +108,7 @@ def lasting(error: KubeError) -> Verdict | None:
                 f"the operator may not {error.verb} {plural} in {error.ref.namespace}: {error.message};"
                 " grant the verb in its Role",
             )
-        case 404 | 405 if error.verb in ("apply", "patch"):
+        case 404 | 405 if not error.is_absent:
             return Verdict(
                 Reason.KIND_MISSING,
                 f"the API server has no {plural} ({error.ref.resource.api_version}), needed for {error.ref.name};"

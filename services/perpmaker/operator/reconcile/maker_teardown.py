@@ -166,7 +166,7 @@ class MakerTeardown:
             uid=meta["uid"],
             policy=known.get(policy, DeletionPolicy.CANCEL_ORDERS),
             may_have_orders=self._may_have_orders(body, ref, account_name, symbol),
-            is_forced=(meta.get("annotations") or {}).get(names.FORCE_DELETE) == meta["uid"],
+            is_forced=names.is_forced(meta),
             risk=deps.target(account_name, Role.RISK, ref.namespace),
             quoter=deps.target(ref.name, Role.QUOTER, ref.namespace),
             flatten_timeout_s=float(maker.spec.flatten.timeout_seconds) if maker is not None else 0.0,

@@ -1,7 +1,8 @@
 """The end of one object: step after step until the reconciler is done, then the finalizer goes.
 
 Each step begins from the object as the API server has it, so that it sees what the step before has written, whichever
-process that was.
+process that was. The object is gone when the API server says so of the object; a kind that is not served says nothing
+of it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from datetime import datetime
 from perpmaker.common import logs
 from perpmaker.operator.interfaces import Manifest, Reconciler, Ref
 from perpmaker.operator.metrics import RECONCILES, TEARDOWN_STARTED
-from perpmaker.operator.names import FINALIZER
-from perpmaker.operator.runtime.troubles import Troubles, name_of
+from perpmaker.operator.names import FINALIZER, is_forced
+from perpmaker.operator.runtime.patience import Patience
+from perpmaker.operator.runtime.troubles import ExpectedError, Troubles, name_of
 from perpmaker.operator.runtime.worker import Shop, rest
 
 _log = logs.get(__name__)
@@ -29,6 +31,7 @@ class Teardown:
         self._reconciler = reconciler
         self._shop = shop
         self._troubles = Troubles(ref, shop.teller)
+        self._patience = Patience()
 
     async def run(self) -> bool:
         """Go on until the object may go (True) or until another copy of the operator works (False)."""
@@ -56,6 +59,8 @@ class Teardown:
             if body is None or body["metadata"]["uid"] != self._uid:
                 return None
             TEARDOWN_STARTED.labels(kind, self._ref.namespace, self._ref.name).set(_deleted_at(body))
+            if not is_forced(body["metadata"]) and (pause_s := self._wait_for_listings()) is not None:
+                return pause_s
             async with self._shop.turns.of(self._uid):
                 outcome = await self._reconciler.tear_down(body)
             if outcome.done:
@@ -65,8 +70,16 @@ class Teardown:
             # What cannot be read from the API server is known from the watches, and somebody has to be told.
             return self._troubles.note(error, body or self._shop.world.get(self._ref))
         self._troubles.clear()
+        self._patience.is_over()
         RECONCILES.labels(kind, "torn_down" if outcome.done else "step").inc()
         return None if outcome.done else outcome.again_after_s
+
+    def _wait_for_listings(self) -> float | None:
+        """Services that are not known of look like services that are gone, and then nobody would cancel."""
+        world = self._shop.world
+        if not world.is_synced and (denial := world.denial(self._ref.namespace)) is not None:
+            raise ExpectedError(denial)
+        return self._patience.wait_for_listings(world)
 
 
 def _deleted_at(body: Manifest) -> float:

@@ -70,6 +70,11 @@ def advice(error: Exception) -> str:
     match error:
         case KubeError(status=403):
             return f"{error}; grant it in the operator's Role"
+        case KubeError(status=404, is_absent=False):
+            resource = error.ref.resource
+            return (
+                f"{error}; the API server does not serve {resource.plural} of {resource.api_version}: install the kind"
+            )
         case KubeError():
             return f"{error}" + (f" ({'; '.join(error.causes)})" if error.causes else "")
         case ExpectedError():

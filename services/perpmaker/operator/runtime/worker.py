@@ -18,6 +18,7 @@ from perpmaker.common import logs
 from perpmaker.operator.interfaces import Again, Kube, Manifest, Reconciler, Ref, Teller
 from perpmaker.operator.metrics import LAST_SUCCESS, RECONCILE_SECONDS, RECONCILES
 from perpmaker.operator.names import FINALIZER
+from perpmaker.operator.runtime.patience import Patience
 from perpmaker.operator.runtime.pulse import Pulse
 from perpmaker.operator.runtime.troubles import ExpectedError, Troubles, name_of
 from perpmaker.operator.runtime.wakes import Wakes
@@ -27,11 +28,8 @@ SETTLE_S: Final = 0.02
 """Pause between a wake-up and the look, so that a burst of changes is one look."""
 FLOOR_S: Final = 1.0
 """A wake-up cuts the pause after an error short, but not below this: our own half-done writes may be what wakes us."""
-PATIENCE_S: Final = 10.0
-"""Time for things that come by themselves (first listings, watches) before their absence is an error."""
 KOPF_FIRST_S: Final = 2.0
 """Time for kopf to put the finalizer on before we do it ourselves."""
-POLL_S: Final = 0.25
 
 _log = logs.get(__name__)
 
@@ -86,7 +84,7 @@ class Worker:
         self._reconciler = reconciler
         self._shop = shop
         self._troubles = Troubles(ref, shop.teller)
-        self._waiting_since: float | None = None
+        self._patience = Patience()
 
     async def run(self) -> None:
         """Work until cancelled, or until the object is gone."""
@@ -110,18 +108,18 @@ class Worker:
         try:
             body = self._shop.world.get(self._ref)
             self._check_watches()
-            if not self._shop.world.is_synced:
-                return self._wait_for("the first listing of " + ", ".join(map(str, self._shop.world.missing)))
+            if (pause_s := self._patience.wait_for_listings(self._shop.world)) is not None:
+                return pause_s
             if body is None or body["metadata"]["uid"] != self._uid:
                 fresh = await self._shop.kube.get(self._ref)
                 gone = fresh is None or fresh["metadata"]["uid"] != self._uid
-                return None if gone else self._wait_for(f"the watch to tell of {name_of(self._ref)}")
+                return None if gone else self._patience.wait_for(f"the watch to tell of {name_of(self._ref)}")
             if body["metadata"].get("deletionTimestamp"):
                 return self._shop.resync_s  # teardown has it now
             if FINALIZER not in (body["metadata"].get("finalizers") or ()):
                 # Without it a delete would leave orders with nobody to cancel them: nothing is started before.
                 return await self._hold(body)
-            self._waiting_since = None
+            self._patience.is_over()
             again = await self._look(body)
         except Exception as error:  # noqa: BLE001 (whatever breaks here must stay this one object's trouble)
             RECONCILES.labels(self._ref.resource.kind, "error").inc()
@@ -134,8 +132,8 @@ class Worker:
 
     async def _hold(self, body: Manifest) -> float:
         """Wait for kopf to add the finalizer; it does not try again after a conflict, so then we do it."""
-        pause_s = self._wait_for(f"the finalizer {FINALIZER}")
-        if self._waited_s() > KOPF_FIRST_S:
+        pause_s = self._patience.wait_for(f"the finalizer {FINALIZER}")
+        if self._patience.waited_s > KOPF_FIRST_S:
             await self._shop.kube.add_finalizer(body, FINALIZER)
         return pause_s
 
@@ -151,17 +149,6 @@ class Worker:
         denial = self._shop.world.denial(self._ref.namespace)
         if denial is not None:
             raise ExpectedError(denial)
-
-    def _wait_for(self, what: str) -> float:
-        if self._waiting_since is None:
-            self._waiting_since = asyncio.get_running_loop().time()
-        if self._waited_s() > PATIENCE_S:
-            raise ExpectedError(f"still waiting for {what} after {PATIENCE_S:.0f} s")
-        return POLL_S
-
-    def _waited_s(self) -> float:
-        since = self._waiting_since
-        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
 
 async def rest(wake: asyncio.Event, pause_s: float, *, after_error: bool) -> None:
