@@ -36,6 +36,8 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
     ("too many cumulative requests", RejectionClass.RATE_LIMIT),
     ("rate limit", RejectionClass.RATE_LIMIT),
     ("too many requests", RejectionClass.RATE_LIMIT),
+    # It names the open-interest cap as well, but it is the price that another order would have to change.
+    ("more aggressive than oracle", RejectionClass.PRICE_BAND),
     ("margin tier limit", RejectionClass.POSITION_LIMIT),
     ("open interest", RejectionClass.POSITION_LIMIT),
     ("max position", RejectionClass.POSITION_LIMIT),
@@ -54,7 +56,6 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
     ("reduce only order would increase", RejectionClass.REDUCE_ONLY),
     ("too far from oracle", RejectionClass.PRICE_BAND),
     ("away from the reference price", RejectionClass.PRICE_BAND),
-    ("more aggressive than oracle", RejectionClass.PRICE_BAND),
     ("could not immediately match", RejectionClass.NO_LIQUIDITY),
     ("no liquidity available", RejectionClass.NO_LIQUIDITY),
     ("action already expired", RejectionClass.EXPIRED),

@@ -67,9 +67,9 @@ def liquidate_all(state: State) -> None:
 
 
 def liquidate(state: State, account: Account) -> None:
-    """Liquidate all an account holds, whatever its margin says."""
+    """Liquidate all an account holds, whatever its margin says: nothing of it is left."""
     for risk in _risks(state, account):
-        _liquidate(state, risk)
+        _liquidate(state, risk, all_of_it=True)
     settle_families(state)
 
 
@@ -84,13 +84,13 @@ def _risks(state: State, account: Account) -> list[_Risk]:
     return risks
 
 
-def _liquidate(state: State, risk: _Risk) -> None:
+def _liquidate(state: State, risk: _Risk, *, all_of_it: bool = False) -> None:
     state.begin_transaction()
     _cancel_orders(state, risk)
     value_e8, equity_e8 = risk.value_e8(state), risk.equity_e8(state)
     if not _is_for_backstop(state, risk):
-        _send_to_book(state, risk)
-    if _is_for_backstop(state, risk):
+        _send_to_book(state, risk, all_of_it=all_of_it)
+    if _is_for_backstop(state, risk) or (all_of_it and risk.needed_e8(state)):
         _take_over(state, risk)
     address = risk.account.address
     notice = LiquidationNotice(state.height, address, liquidator_address(risk.dex), value_e8, equity_e8)
@@ -108,12 +108,12 @@ def _cancel_orders(state: State, risk: _Risk) -> None:
             cancel_all(state, risk.account, Status.LIQUIDATED_CANCELED, market.asset)
 
 
-def _send_to_book(state: State, risk: _Risk) -> None:
-    """Market orders, largest position first, until margin suffices."""
+def _send_to_book(state: State, risk: _Risk, *, all_of_it: bool) -> None:
+    """Market orders, largest position first, until margin suffices or, with `all_of_it`, for every position."""
     rules, account, dex = state.rules.liquidation, risk.account, risk.dex.index
-    all_at_once = state.now_ms < account.full_liquidation_until_ms.get(dex, 0)
+    all_at_once = all_of_it or state.now_ms < account.full_liquidation_until_ms.get(dex, 0)
     for market in _largest_first(state, account, risk.markets):
-        if risk.equity_e8(state) >= risk.needed_e8(state):
+        if not all_of_it and risk.equity_e8(state) >= risk.needed_e8(state):
             return
         szi = account.szi_e8(market.asset)
         size = abs(szi)

@@ -84,9 +84,7 @@ class Board:
         for armed, switch in self._that_fit(kind, channel, addresses):
             if switch.probability < 1 and armed.rng.random() >= switch.probability:
                 continue
-            armed.strikes += 1
-            name = name_of(kind)
-            self.struck[name] = self.struck.get(name, 0) + 1
+            self._count_strike(armed)
             if armed.left is not None:
                 armed.left -= 1
                 if not armed.left:
@@ -110,7 +108,7 @@ class Board:
         longest = 0
         for armed, switch in self._that_fit(Delay, channel, addresses):
             if switch.probability == 1 or armed.rng.random() < switch.probability:
-                armed.strikes += 1
+                self._count_strike(armed)
                 longest = max(longest, drawn_ms(switch, armed.rng))
         return longest
 
@@ -119,9 +117,14 @@ class Board:
         longest = 0
         for armed, switch in self._that_fit(DelayAction, "", addresses):
             if switch.kind == kind and (switch.probability == 1 or armed.rng.random() < switch.probability):
-                armed.strikes += 1
+                self._count_strike(armed)
                 longest = max(longest, drawn_ms(switch, armed.rng))
         return longest
+
+    def _count_strike(self, armed: Armed) -> None:
+        armed.strikes += 1
+        name = name_of(type(armed.switch))
+        self.struck[name] = self.struck.get(name, 0) + 1
 
     def _that_fit(self, kind: type[S], channel: str, addresses: Set[str]) -> list[tuple[Armed, S]]:
         return [

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.actions import PlaceOrders
+from perpmaker.venue.engine.checks import MIN_NOTIONAL_E8
 from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.engine.orders import NewOrder, Tif
 from perpmaker.venue.faults.engine_ops import (
@@ -50,7 +51,7 @@ from perpmaker.venue.shell.operations import (
     describe_operations,
 )
 from perpmaker.venue.shell.sockets import Sockets
-from perpmaker.venue.units import shown_e8
+from perpmaker.venue.units import E8, shown_e8
 
 _REFUSALS_KEPT = 100
 
@@ -204,7 +205,9 @@ class Control:
         if not market.is_on_lot(sz_e8):
             raise BadOperationError(f"sz must be a multiple of {shown_e8(market.lot_e8)}")
         is_buy, mark = op.side == "B", self.venue.state.mark_px_e8(market.asset)
-        px_e8 = market.round_px(mark * 10 if is_buy else mark // 10, up=is_buy)
+        # A sale is judged by its bound: one that lets every size through that is worth the least value at mark.
+        lowest = min(mark, max(mark // 10, -(-MIN_NOTIONAL_E8 * E8 // sz_e8)))
+        px_e8 = market.round_px(mark * 10 if is_buy else lowest, up=True)
         order = NewOrder(market.asset, is_buy, px_e8, sz_e8, Tif.IOC)
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.desk.conductor.submit_house(house_address("control"), PlaceOrders((order,)), done.set_result)
