@@ -108,6 +108,8 @@ class Admission:
         is_valid: Callable[[InstrumentRules, Order], bool],
         quote: Priority,
     ) -> list[Order]:
+        if not items:
+            return []
         orders = [order_of(item) for item in items]
         reason = self._beyond_bounds(plan, orders)
         if not all(is_valid(plan.rules, item) for item in items):

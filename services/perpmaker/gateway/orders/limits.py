@@ -6,6 +6,7 @@ Source: Hyperliquid documentation, "Order types" (maximum order value) and "Erro
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal
 
 from perpmaker.common.decimals import E8
@@ -19,6 +20,7 @@ _LARGEST_MARKET_ORDERS: Final = ((25, 30_000_000), (20, 5_000_000), (10, 2_000_0
 _LIMIT_TO_MARKET: Final = 10
 
 
+@functools.cache
 def largest_value_e8(max_leverage: int) -> int:
     """Value of the largest limit order of a market, 1e-8 quote units."""
     value = next(value for leverage, value in _LARGEST_MARKET_ORDERS if max_leverage >= leverage)

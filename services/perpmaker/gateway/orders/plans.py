@@ -99,8 +99,7 @@ def modifies_of(modifies: Sequence[tuple[int, pb.ModifyOrder]]) -> list[PlannedA
             tuple(m.order.cloid for _, (_, m) in chunk),
             tuple(n for n, _ in chunk),
         )
-        for time_in_force in _TERMS
-        for chunk in _chunks([e for e in enumerate(modifies) if e[1][1].order.time_in_force == time_in_force])
+        for chunk in _chunks_of_classes(modifies, [modify.order.time_in_force for _, modify in modifies])
     ]
 
 
@@ -118,8 +117,7 @@ def places_of(places: Sequence[tuple[int, pb.PlaceOrder]]) -> list[PlannedAction
             tuple(place.cloid for _, (_, place) in chunk),
             tuple(n for n, _ in chunk),
         )
-        for time_in_force in _TERMS
-        for chunk in _chunks([entry for entry in enumerate(places) if entry[1][1].time_in_force == time_in_force])
+        for chunk in _chunks_of_classes(places, [place.time_in_force for _, place in places])
     ]
 
 
@@ -154,6 +152,15 @@ def _order_wire(asset_id: int, place: pb.PlaceOrder) -> OrderWire:
 
 
 Item = TypeVar("Item")
+
+
+def _chunks_of_classes(
+    items: Sequence[Item], classes: Sequence[common.TimeInForce.ValueType]
+) -> Iterator[Sequence[tuple[int, Item]]]:
+    """Items with their places, those of a class together."""
+    for time_in_force in _TERMS:
+        if time_in_force in classes:
+            yield from _chunks([(n, item) for n, item in enumerate(items) if classes[n] == time_in_force])
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
