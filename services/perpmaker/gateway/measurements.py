@@ -16,7 +16,12 @@ class Measurements:
         self._round_trip = Reservoir()
 
     def tick_to_order(self, duration_ns: int) -> None:
-        """Frame in to signed orders handed to the socket."""
+        """Frame in to signed orders handed to the socket.
+
+        A plan names a frame only when the quoter's decision on that very frame made it, be it after the verdicts of the
+        plan before. What the quoter holds back, by its throttle or for an order in doubt, leaves later and names none:
+        the pause is its decision, and no part of how fast the path is.
+        """
         self._tick_to_order.add(duration_ns / 1000)
         metrics.TICK_TO_ORDER_SECONDS.observe(duration_ns / 1e9)
 

@@ -37,7 +37,9 @@ SIGN_SECONDS = Histogram(
     "mm_gateway_sign_seconds", "Time to sign an action.", buckets=(2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2)
 )
 TICK_TO_ORDER_SECONDS = Histogram(
-    "mm_gateway_tick_to_order_seconds", "Frame in to signed orders out.", buckets=TICK_TO_ORDER_BUCKETS_S
+    "mm_gateway_tick_to_order_seconds",
+    "Frame in to signed orders out, of orders that are the answer to a frame.",
+    buckets=TICK_TO_ORDER_BUCKETS_S,
 )
 GAPS = Counter("mm_gateway_account_gaps_total", "Holes opened in the account stream.", ["reason"])
 GAP_OPEN = Gauge("mm_gateway_account_gap_open", "1 while the account stream has a hole.")

@@ -2193,7 +2193,9 @@ class GetStatusResponse(_message.Message):
     """How long they last at the rate of the last hour, thousandths of an hour; 0 when nothing was sent or nothing is left."""
     @_builtins.property
     def tick_to_order(self) -> Global___Quantiles:
-        """Book frame in to signed orders handed to the socket."""
+        """Book frame in to signed orders handed to the socket, of plans that answer to a frame: one that was held back, by the
+        requote throttle or for an order in doubt, does not.
+        """
 
     @_builtins.property
     def sign(self) -> Global___Quantiles:
