@@ -72,8 +72,8 @@ manifests: $(STAMP) ## Write the CRDs, the reference of the kinds and deploy/ fr
 	$(BIN)/perpmaker schema --docs
 	$(BIN)/python tools/render_manifests.py
 
-bench: $(STAMP) ## Measure the trading path and the simulated exchange beside their budgets
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) ## Measure the trading path and the simulated exchange beside their budgets (PARTS="sign venue": only these)
+	@$(BIN)/python -m tests.bench $(PARTS) $(if $(JSON),--json $(JSON))
 
 chaos: $(STAMP) ## Run the fault schedules, one line of verdict each
 	@$(BIN)/python -m pytest -n 2 --dist load -m chaos --no-header -q tests/chaos

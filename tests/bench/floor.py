@@ -50,8 +50,8 @@ def _serve(target: str) -> None:
     uvloop.run(live())
 
 
-def ten_orders() -> gw.ExecuteRequest:
-    """A plan of ten placements, the size the budgets speak of."""
+def orders(count: int) -> gw.ExecuteRequest:
+    """A plan of so many placements; the budgets speak of ten."""
     return gw.ExecuteRequest(
         trace=common.Trace(market="BTC", epoch=1, sequence=1, exchange_time_ms=1, receive_time_ns=1),
         request_id=1,
@@ -63,7 +63,7 @@ def ten_orders() -> gw.ExecuteRequest:
                 sz_e8=100_000,
                 time_in_force=common.TIME_IN_FORCE_POST_ONLY,
             )
-            for n in range(10)
+            for n in range(count)
         ],
     )
 
@@ -84,7 +84,7 @@ async def _ping_pong(target: str, pace_s: float) -> Reservoir:
     channel = rpc.connect(target)
     await rpc.ready(channel)
     call = gw_grpc.ExecutionServiceStub(channel).Execute()
-    request = ten_orders()
+    request = orders(10)
 
     async def once() -> None:
         await call.write(request)

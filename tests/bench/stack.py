@@ -1,12 +1,22 @@
-"""Figures of the running stack: the trading path, the event path, the kill path, recovery and memory."""
+"""Figures of the running stack: the trading path, the event path, the kill path, recovery and memory.
+
+The trading path is three one-way stream hops and one store call, which is its floor. Its latency is that of frames that
+a quoter reacts to at once: where the requote throttle holds a change back, the plan that leaves when it ends answers to
+no frame and is not counted, since that pause is the trader's choice. Waiting for the verdicts of the plan before is.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+import uvloop
+from tests.bench import floor
+from tests.bench.report import Budget, Figure, duration
 from tests.support.stack import Stack, running
 
 from perpmaker.common import rpc
@@ -17,43 +27,96 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2_grpc as orders_grpc
 from perpmaker.proto.risk.v1 import risk_pb2 as risk
 from perpmaker.proto.risk.v1 import risk_pb2_grpc as risk_grpc
 
-MEASURE_S = 30
-SEED = 7
+_MEASURE_S: Final = 60
+_SEED: Final = 7
+_RECOVERY: Final = Budget(3)
+_QUOTER_MB: Final = Budget(70)
+_ACCOUNT_MB: Final = Budget(250)
+_ACCOUNT_SERVICES: Final = ("gateway", "order-state", "risk")
 
 
 @dataclass(frozen=True)
-class Quantiles:
-    """p50, p90, p99 in microseconds and the number of samples."""
-
-    p50_us: float
-    p90_us: float
-    p99_us: float
-    count: int
+class _Paths:
+    tick_to_order: gw.Quantiles
+    sign: gw.Quantiles
+    event_to_subscribers_us: Sequence[float]
+    """p50, p90, p99."""
 
 
 @dataclass(frozen=True)
-class StackFigures:
+class _Run:
     """What one run of the examples measured."""
 
-    tick_to_order: Quantiles
-    sign: Quantiles
-    event_to_subscribers: Quantiles
+    paths: _Paths
     kill_us: int
     recovery_s: dict[str, float]
     rss_mb: dict[str, float]
 
 
-async def _paths(stack: Stack) -> tuple[Quantiles, Quantiles, Quantiles]:
+def figures() -> Sequence[Figure]:
+    """The bare transport, then the examples."""
+    hop, store = floor.stream_ping_pong(), floor.store_round_trip()
+    paced_hop, paced_store = floor.stream_ping_pong(floor.PACE_S), floor.store_round_trip(floor.PACE_S)
+    (hop_us,), (store_us,) = paced_hop.quantiles((0.5,)), paced_store.quantiles((0.5,))
+    run = uvloop.run(_measure())
+    paced = f"the same, {1 / floor.PACE_S:.0f} a second"
+    return [
+        duration("floor: stream ping-pong, 10 orders", hop),
+        duration(f"  {paced}", paced_hop),
+        duration("floor: store round trip", store),
+        duration(f"  {paced}", paced_store),
+        *_path_figures(run, 1.5 * hop_us + store_us, store_us),
+        *(
+            Figure(f"SIGKILL of {service} to ready again", "s", seconds, budget=_RECOVERY)
+            for service, seconds in run.recovery_s.items()
+        ),
+        *_memory_figures(run.rss_mb),
+    ]
+
+
+def _path_figures(run: _Run, path_floor_us: float, store_floor_us: float) -> Sequence[Figure]:
+    tick, sign = run.paths.tick_to_order, run.paths.sign
+    event_p50, _, event_p99 = run.paths.event_to_subscribers_us
+    return [
+        Figure("sign, in the running gateway", "us", sign.p50_us, sign.p99_us, samples=sign.count),
+        Figure(
+            "book frame in to signed orders out",
+            "us",
+            tick.p50_us,
+            tick.p99_us,
+            samples=tick.count,
+            budget=Budget(1_000, 3_000),
+            floor_p50=path_floor_us,
+        ),
+        Figure(
+            "order event in to durable and told",
+            "us",
+            event_p50,
+            event_p99,
+            budget=Budget(200, 1_000),
+            floor_p50=store_floor_us,
+        ),
+        Figure("kill trip to book verified empty", "us", run.kill_us, budget=Budget(1_000_000)),
+    ]
+
+
+def _memory_figures(rss_mb: dict[str, float]) -> Sequence[Figure]:
+    account_mb = sum(mb for service, mb in rss_mb.items() if service.split("/")[0] in _ACCOUNT_SERVICES)
+    return [
+        *(
+            Figure(f"memory of {service}", "MB", mb, budget=_QUOTER_MB if service.startswith("quoter") else None)
+            for service, mb in sorted(rss_mb.items())
+        ),
+        Figure(f"memory of {', '.join(_ACCOUNT_SERVICES)} together", "MB", account_mb, budget=_ACCOUNT_MB),
+    ]
+
+
+async def _paths(stack: Stack) -> _Paths:
     async with rpc.connect(stack.target("gateway/demo")) as channel:
         status = await gw_grpc.ReferenceServiceStub(channel).GetStatus(gw.GetStatusRequest(), timeout=5)
     async with rpc.connect(stack.target("order-state/demo")) as channel:
         summary = await orders_grpc.OrdersServiceStub(channel).GetSummary(orders.GetSummaryRequest(), timeout=5)
-    p50, p90, p99 = summary.event_to_subscribers_us
-    return _quantiles(status.tick_to_order), _quantiles(status.sign), Quantiles(p50, p90, p99, 0)
-
-
-def _quantiles(message: gw.Quantiles) -> Quantiles:
-    return Quantiles(message.p50_us, message.p90_us, message.p99_us, message.count)
+    return _Paths(status.tick_to_order, status.sign, summary.event_to_subscribers_us)
 
 
 async def _recovery_s(stack: Stack, service: str) -> float:
@@ -72,18 +135,16 @@ async def _kill_us(stack: Stack) -> int:
         return int((await stub.GetState(risk.GetStateRequest(), timeout=5)).last_kill_latency_us)
 
 
-async def measure() -> StackFigures:
+async def _measure() -> _Run:
     """Quote the examples, read the paths, kill every service once, trip, stop."""
     with tempfile.TemporaryDirectory(prefix="perpmaker-bench-") as folder:
-        async with running(Path(folder), seed=SEED) as stack:
+        async with running(Path(folder), seed=_SEED) as stack:
             await stack.wait_event("quoting", within_s=60)
             begun_ms = await stack.exchange_time_ms()
-            await stack.wait_exchange_time(begun_ms + MEASURE_S * 1_000, within_s=MEASURE_S * 2)
-            tick, sign, events = await _paths(stack)
-            recovery = {
-                service: await _recovery_s(stack, f"{service}/demo") for service in ("gateway", "order-state", "risk")
-            }
-            recovery["quoter"] = await _recovery_s(stack, "quoter/btc")
+            await stack.wait_exchange_time(begun_ms + _MEASURE_S * 1_000, within_s=_MEASURE_S * 2)
+            paths = await _paths(stack)
+            recovery_s = {service: await _recovery_s(stack, f"{service}/demo") for service in _ACCOUNT_SERVICES}
+            recovery_s["quoter"] = await _recovery_s(stack, "quoter/btc")
             kill_us = await _kill_us(stack)
             summary = await stack.stop()
-    return StackFigures(tick, sign, events, kill_us, recovery, dict(summary["rss_mb"]))
+    return _Run(paths, kill_us, recovery_s, dict(summary["rss_mb"]))
