@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.account_actions import (
     AccountAction,
     AgentSetAbstraction,
@@ -82,21 +83,21 @@ class Admission:
     def _vault(self, signer: Account, vault: str, action: Action) -> Account | Err:
         account = self.state.accounts.get(vault)
         if account is None or account.master is None:
-            return Err(f"Vault not registered: {vault}")
+            return Err(action_texts.VAULT_UNKNOWN.format(address=vault))
         is_forbidden = isinstance(action, AccountAction) and not isinstance(action, _FOR_VAULTS_TOO)
         if account.master != signer.address or is_forbidden:
-            return Err("Vault may not perform this action.")
+            return Err(action_texts.VAULT_FORBIDDEN)
         return account
 
     def _expired(self, account: Account, signed: SignedAction) -> str | None:
         if signed.expires_after_ms is None:
             return None
         if isinstance(signed.action, UserSigned):
-            return "Action does not support expires_after"
+            return action_texts.NEVER_EXPIRES
         if self.state.now_ms <= signed.expires_after_ms:
             return None
         address.charge_expired(account, self.state.rules.limits.address, item_count(signed.action))
-        return "Action already expired"
+        return action_texts.EXPIRED
 
     def _over_limit(self, account: Account, signed: SignedAction) -> str | None:
         state = self.state
@@ -121,9 +122,9 @@ class Admission:
     def _malformed(self, signed: SignedAction) -> str | None:
         most = self.state.rules.limits.items_per_action
         if item_count(signed.action) > most:
-            return f"Signed action over weight limit of {most}."
+            return action_texts.TOO_MANY_ITEMS.format(most=most)
         if isinstance(signed.action, UserSigned) and signed.action.nonce != signed.nonce:
-            return "Nonce of the signed data differs from the nonce of the request."
+            return action_texts.NONCES_DIFFER
         return None
 
     def _identify(self, signers: tuple[str, ...], *, user_signed: bool) -> tuple[str, Account] | Err:
@@ -132,7 +133,7 @@ class Admission:
             master = self.agents.master_of(signer, self.state.now_ms)
             if master is not None:
                 if user_signed:
-                    return Err(f"Must deposit before performing actions. User: {signer}")
+                    return Err(action_texts.MUST_DEPOSIT.format(address=signer))
                 return signer, accounts[master]
             if signer in accounts:
                 return signer, accounts[signer]
@@ -147,5 +148,5 @@ class Admission:
                 self.on_funded(newcomer)
             return newcomer, account
         if user_signed:
-            return Err(f"Must deposit before performing actions. User: {newcomer}")
-        return Err(f"User or API Wallet {newcomer} does not exist.")
+            return Err(action_texts.MUST_DEPOSIT.format(address=newcomer))
+        return Err(action_texts.UNKNOWN_SIGNER.format(address=newcomer))

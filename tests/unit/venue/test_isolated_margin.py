@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.venue_core import ALICE, BOB, Bench, bench, limit
 
-from perpmaker.venue.engine import leverage, margin
+from perpmaker.venue.engine import action_texts, leverage, margin
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.actions import UpdateLeverage
 from perpmaker.venue.engine.answers import Err, Ok
@@ -129,7 +129,7 @@ def test_lowering_leverage_takes_what_the_position_lacks_from_the_cross_balance(
 
 def test_lowering_leverage_without_margin_is_refused_and_changes_nothing() -> None:
     venue = isolated(20, faucet=100)
-    assert venue.run(ALICE, UpdateLeverage(SOL, False, 2)) == Err(leverage.TOO_LITTLE_TO_LOWER)
+    assert venue.run(ALICE, UpdateLeverage(SOL, False, 2)) == Err(action_texts.LEVERAGE_UNCOVERED)
     assert venue.state.accounts[ALICE].leverage[SOL] == 20
 
 
@@ -137,8 +137,8 @@ def test_lowering_leverage_without_margin_is_refused_and_changes_nothing() -> No
     ("quote", "refusal"),
     [
         ("100", None),
-        ("-10", leverage.TOO_LITTLE_TO_MOVE),
-        ("10000", leverage.TOO_LITTLE_TO_MOVE),
+        ("-10", action_texts.MARGIN_TOO_LITTLE),
+        ("10000", action_texts.MARGIN_TOO_LITTLE),
     ],
 )
 def test_margin_is_moved_in_and_out_within_bounds(quote: str, refusal: str | None) -> None:
@@ -168,7 +168,7 @@ def test_topping_up_brings_the_position_down_to_the_leverage_asked_for() -> None
 def test_markets_without_cross_margin_say_so_and_strict_ones_keep_their_margin() -> None:
     venue = bench(coins=("SOL", "tst:THIN"))
     thin = venue.state.market_of("tst:THIN")
-    assert venue.run(ALICE, UpdateLeverage(thin.asset, True, 3)) == Err(leverage.CROSS_NOT_ALLOWED)
+    assert venue.run(ALICE, UpdateLeverage(thin.asset, True, 3)) == Err(action_texts.CROSS_NOT_ALLOWED)
     account = venue.state.accounts[ALICE]
     assert margin.is_isolated(account, thin)
 

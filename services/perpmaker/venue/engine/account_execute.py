@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from perpmaker.venue.engine import leverage, sub_accounts, transfers
+from perpmaker.venue.engine import action_texts, leverage, sub_accounts, transfers
 from perpmaker.venue.engine.account_actions import (
     AccountAction,
     AgentSetAbstraction,
@@ -29,6 +29,7 @@ from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.agents import Agents
 from perpmaker.venue.engine.answers import DEFAULT, Answer, Err, Ok
 from perpmaker.venue.engine.state import State
+from perpmaker.venue.engine.static_checks import unknown_asset
 
 _MOST_BUILDER_FEE_TENTH_BPS = 1_000
 
@@ -50,7 +51,7 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             return agents.approve(account.address, agent, name, state.now_ms, sub_accounts=subs)
         case ApproveBuilderFee(builder, fee):
             if fee > _MOST_BUILDER_FEE_TENTH_BPS:
-                return "Builder fee rate must be at most 1%."
+                return action_texts.BUILDER_FEE_HIGH
             account.builder_approvals[builder] = fee
             return None
         case UsdSend():
@@ -71,7 +72,7 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
             return transfers.reserve_requests(state, account, action)
         case UserSetAbstraction(user, mode):
             if user != account.address and user not in account.sub_accounts:
-                return f"Invalid user: {user}"
+                return action_texts.USER_INVALID.format(address=user)
             state.accounts[user].abstraction = mode
             return None
         case AgentSetAbstraction(mode):
@@ -86,23 +87,23 @@ def _refusal(state: State, agents: Agents, account: Account, action: AccountActi
         case UpdateIsolatedMargin(asset, amount_e8):
             return _change_margin(state, account, asset, amount_e8)
         case TopUpIsolatedMargin(asset, leverage_e8):
-            if not state.is_listed(asset):
-                return f"Invalid perp asset {asset}"
+            if text := unknown_asset(state, (asset,)):
+                return text
             return leverage.top_up_isolated(state, account, state.market(asset), leverage_e8)
         case _:
             assert_never(action)
 
 
 def _change_margin(state: State, account: Account, asset: int, quote_e8: int) -> str | None:
-    if not state.is_listed(asset):
-        return f"Invalid perp asset {asset}"
+    if text := unknown_asset(state, (asset,)):
+        return text
     return leverage.update_isolated_margin(state, account, state.market(asset), quote_e8)
 
 
 def _set_referrer(account: Account, code: str) -> str | None:
     if account.referrer_code:
-        return "Referrer already set."
+        return action_texts.REFERRER_SET
     if not 0 < len(code) <= 20:
-        return "Invalid referral code."
+        return action_texts.REFERRER_INVALID
     account.referrer_code = code
     return None

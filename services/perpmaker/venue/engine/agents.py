@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.limits.rules import AgentRules
 
 ZERO_ADDRESS = "0x" + "0" * 40
@@ -51,8 +52,8 @@ class Agents:
     def refusal_of_former(self, address: str) -> str:
         """What a key that lost its approval, or whose approval ran out, is told."""
         if (master := self._replaced.get(address)) is not None:
-            return f"Must deposit before performing actions. User: {master}"
-        return f"User or API Wallet {address} does not exist."
+            return action_texts.MUST_DEPOSIT.format(address=master)
+        return action_texts.UNKNOWN_SIGNER.format(address=address)
 
     def of(self, master: str) -> list[Agent]:
         return [agent for agent in self._by_address.values() if agent.master == master]
@@ -77,16 +78,16 @@ class Agents:
         """Approve, replace or remove an agent. Returns None, or the exchange's text when refused."""
         name, marker, expiry = name_and_expiry.partition(" valid_until ")
         if len(name) > _MAX_NAME:
-            return "Agent name too long."
+            return action_texts.AGENT_NAME_LONG
         valid_until = now_ms + self.rules.lifetime_ms
         if marker:
             if not (expiry.isascii() and expiry.isdigit()) or int(expiry) > now_ms + self.rules.longest_lifetime_ms:
-                return "Agent valid_until invalid."
+                return action_texts.AGENT_EXPIRY_INVALID
             valid_until = int(expiry)
             if valid_until <= now_ms:
-                return "Agent valid_until already expired."
+                return action_texts.AGENT_EXPIRED
         if now_ms - self._removal_ms.get(master, -self.rules.removal_pending_ms) < self.rules.removal_pending_ms:
-            return "User has pending agent removal"
+            return action_texts.AGENT_REMOVAL_PENDING
         current = next((agent for agent in self.of(master) if agent.name == name), None)
         if address == ZERO_ADDRESS:
             if current is not None:
@@ -96,10 +97,10 @@ class Agents:
             return None
         renews = current is not None and current.address == address
         if not renews and address in self._by_address:
-            return "Extra agent already used."
+            return action_texts.AGENT_USED
         most = self.rules.named + self.rules.named_per_sub_account * sub_accounts
         if name and current is None and sum(1 for a in self.of(master) if a.name) >= most:
-            return f"Too many extra agents for cumulative volume traded. Current limit is {most}"
+            return action_texts.AGENTS_FULL.format(most=most)
         if current is not None and not renews:
             self._deregister(current)
             self._replaced[current.address] = master

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, assert_never
 
-from perpmaker.venue.engine import leverage, texts
+from perpmaker.venue.engine import action_texts, leverage, texts
 from perpmaker.venue.engine.account_actions import AccountAction
 from perpmaker.venue.engine.account_execute import execute_for_account
 from perpmaker.venue.engine.accounts import Account
@@ -174,15 +174,15 @@ def _start_twap(state: State, account: Account, action: StartTwap) -> Answer:
 def _schedule_cancel(state: State, account: Account, time_ms: int | None) -> Answer:
     required = state.rules.schedule_cancel_volume_e8
     if account.volume_e8 < required:
-        prefix = "Cannot set scheduled cancel time until enough volume traded."
-        return Err(f"{prefix} Required: ${required // E8}. Traded: ${canonical_e8(account.volume_e8)}")
+        traded = canonical_e8(account.volume_e8)
+        return Err(action_texts.SCHEDULE_NEEDS_VOLUME.format(required=required // E8, traded=traded))
     if time_ms is None:
         account.cancel_at_ms = None
         return DEFAULT
     if time_ms < state.now_ms + _MIN_SCHEDULE_AHEAD_MS:
-        return Err("Scheduled cancel time must be at least 5 seconds from now.")
+        return Err(action_texts.SCHEDULE_TOO_SOON)
     if _fired_today(state, account) >= _SCHEDULED_PER_DAY:
-        return Err("Cannot set scheduled cancel time: triggered 10 times today.")
+        return Err(action_texts.SCHEDULE_SPENT)
     account.cancel_at_ms = time_ms
     return DEFAULT
 

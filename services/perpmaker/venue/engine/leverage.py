@@ -1,25 +1,17 @@
 """Leverage, margin mode and the margin of isolated positions.
 
 Raising leverage is always allowed up to the tier of the position; lowering needs margin. The mode cannot change while
-there is a position. Source: Hyperliquid documentation, "Margining"; texts marked synthetic are this venue's own.
+there is a position. Source: Hyperliquid documentation, "Margining".
 """
 
 from __future__ import annotations
 
-from perpmaker.venue.engine import margin
+from perpmaker.venue.engine import action_texts, margin
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.units import notional_e8
 
-INVALID = "Invalid leverage value."
-OPEN_POSITION = "Cannot switch leverage type with open position."
-# Refused alike on the exchange, in words nobody has recorded.
-TOO_LITTLE_TO_LOWER = "Insufficient margin to change leverage."
-CROSS_NOT_ALLOWED = "Cross margin is not allowed for this asset."
-NO_ISOLATED_POSITION = "No isolated position to change the margin of."
-NOT_REMOVABLE = "Margin cannot be removed from this asset."
-TOO_LITTLE_TO_MOVE = "Insufficient margin to transfer."
 _FLOOR = 10
 """At least a tenth of the position's value stays as margin."""
 
@@ -28,13 +20,13 @@ def update_leverage(state: State, account: Account, market: Market, leverage: in
     """Choose leverage and mode of one market. Returns None or the refusal."""
     asset = market.asset
     if is_cross and market.margin_mode:
-        return CROSS_NOT_ALLOWED
+        return action_texts.CROSS_NOT_ALLOWED
     switches = is_cross == margin.is_isolated(account, market)
     if switches and account.szi_e8(asset):
-        return OPEN_POSITION
+        return action_texts.LEVERAGE_OPEN_POSITION
     long, short = margin.exposure_e8(state, account, asset)
     if not 1 <= leverage <= market.tier_max_leverage(max(long, short, 0)):
-        return INVALID
+        return action_texts.LEVERAGE_INVALID
     before = account.leverage.get(asset)
     was_isolated = asset in account.isolated
     lowers = leverage < margin.leverage_of(account, market)
@@ -46,7 +38,7 @@ def update_leverage(state: State, account: Account, market: Market, leverage: in
         else:
             account.leverage[asset] = before
         account.set_isolated(asset, was_isolated)
-        return TOO_LITTLE_TO_LOWER
+        return action_texts.LEVERAGE_UNCOVERED
     return None
 
 
@@ -74,16 +66,16 @@ def update_isolated_margin(state: State, account: Account, market: Market, quote
     """Add margin to an isolated position, or take it out with a negative amount. Returns None or the refusal."""
     asset, dex = market.asset, market.dex.index
     if not account.szi_e8(asset) or not margin.is_isolated(account, market):
-        return NO_ISOLATED_POSITION
+        return action_texts.NO_ISOLATED_POSITION
     if quote_e8 < 0:
         if market.margin_mode == "strictIsolated":
-            return NOT_REMOVABLE
+            return action_texts.MARGIN_NOT_REMOVABLE
         value = notional_e8(state.mark_px_e8(asset), abs(account.szi_e8(asset)))
         kept = max(value // margin.leverage_of(account, market), value // _FLOOR)
         if margin.isolated_equity_e8(state, account, asset) + quote_e8 < kept:
-            return TOO_LITTLE_TO_MOVE
+            return action_texts.MARGIN_TOO_LITTLE
     elif margin.cross_equity_e8(state, account, dex) - margin.reserved_e8(state, account, dex) < quote_e8:
-        return TOO_LITTLE_TO_MOVE
+        return action_texts.MARGIN_TOO_LITTLE
     _give(account, market, quote_e8)
     return None
 
@@ -91,10 +83,10 @@ def update_isolated_margin(state: State, account: Account, market: Market, quote
 def top_up_isolated(state: State, account: Account, market: Market, leverage_e8: int) -> str | None:
     """Add what brings an isolated position down to this leverage; nothing when it is there already."""
     if leverage_e8 <= 0:
-        return INVALID
+        return action_texts.LEVERAGE_INVALID
     asset = market.asset
     if not account.szi_e8(asset) or not margin.is_isolated(account, market):
-        return NO_ISOLATED_POSITION
+        return action_texts.NO_ISOLATED_POSITION
     value = abs(margin.signed_value_e8(state, account, asset))
     missing = value * 10**8 // leverage_e8 - margin.isolated_equity_e8(state, account, asset)
     return update_isolated_margin(state, account, market, missing) if missing > 0 else None

@@ -10,6 +10,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
+from perpmaker.venue.engine import action_texts
+
 _REMEMBERED = 100
 _BEFORE_MS = 2 * 86_400_000
 _AFTER_MS = 86_400_000
@@ -28,13 +30,13 @@ class NonceSet:
     def admit(self, nonce: int, now_ms: int) -> str | None:
         """Consume a nonce. Returns None, or the exchange's text when it may not be used."""
         if nonce in self._used:
-            return f"Invalid nonce: duplicate nonce {nonce}"
+            return action_texts.NONCE_USED.format(nonce=nonce)
         floor = self._floor(now_ms)
         if nonce < floor:
-            return f"Invalid nonce: nonce too low {nonce} < {floor}"
+            return action_texts.NONCE_LOW.format(nonce=nonce, least=floor)
         latest = now_ms + _AFTER_MS - self.margin_ms
         if nonce > latest:
-            return f"Invalid nonce: nonce too high {nonce} > {latest}"
+            return action_texts.NONCE_HIGH.format(nonce=nonce, most=latest)
         self._used.add(nonce)
         if len(self._highest) < _REMEMBERED:
             heapq.heappush(self._highest, nonce)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from perpmaker.venue.engine import texts
+from perpmaker.venue.engine import action_texts, texts
 from perpmaker.venue.engine.orders import Grouping, NewOrder, Tif
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.engine.statuses import Status
 from perpmaker.venue.engine.texts import text_of
 
+_SPOT = range(10_000, 100_000)
+"""Numbers of spot pairs. Source: Hyperliquid documentation, "Asset IDs"."""
+
 
 def unknown_asset(state: State, assets: Iterable[int]) -> str | None:
+    """What an action is told that names an asset which cannot be traded here, or None."""
     missing = next((asset for asset in assets if not state.is_listed(asset)), None)
-    return None if missing is None else f"Invalid perp asset {missing}"
+    if missing is None:
+        return None
+    return action_texts.SPOT_UNKNOWN if missing in _SPOT else action_texts.PERP_UNKNOWN.format(asset=missing)
 
 
 def static_error(state: State, orders: Sequence[NewOrder], grouping: Grouping = Grouping.NONE) -> str | None:
@@ -33,11 +39,11 @@ def _error_of(state: State, order: NewOrder, grouping: Grouping) -> str | None:
     if order.asset in state.halted:
         return f"{texts.HALTED} asset={order.asset}"
     if not order.sz_e8 and not is_whole_position:
-        return "Order has zero size."
+        return texts.ZERO_SIZE
     if not market.is_on_lot(order.sz_e8):
-        return "Order has invalid size."
+        return texts.INVALID_SIZE
     if not order.px_e8:
-        return "Order has invalid price."
+        return texts.INVALID_PRICE
     if state.rules.orders.tick_is_static and not market.is_on_tick(order.px_e8):
         return text_of(own_words, Status.TICK_REJECTED, order.asset)
     trigger = order.trigger
@@ -46,7 +52,7 @@ def _error_of(state: State, order: NewOrder, grouping: Grouping) -> str | None:
     reference, percent = state.mark_px_e8(order.asset), state.rules.orders.band_percent
     nearest = 100 - percent
     if order.px_e8 * 100 <= reference * nearest or order.px_e8 * nearest > reference * 100:
-        return f"Order price cannot be more than {percent}% away from the reference price"
+        return texts.OUTSIDE_BAND.format(percent=percent)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.account_actions import RenameSubAccount
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.state import State
@@ -21,10 +22,10 @@ def create(state: State, master: Account, name: str) -> tuple[str | None, str | 
     """Open a sub-account. Returns its address, or None and the refusal."""
     rules = state.rules.limits.sub_accounts
     if master.master is not None or len(master.sub_accounts) >= rules.most:
-        return None, "Too many sub-accounts."
+        return None, action_texts.SUB_ACCOUNTS_FULL
     if master.volume_e8 < rules.volume_e8:
-        prefix = "Cannot create sub-accounts until enough volume traded."
-        return None, f"{prefix} Required: ${rules.volume_e8 // E8}. Traded: ${canonical_e8(master.volume_e8)}"
+        required, traded = rules.volume_e8 // E8, canonical_e8(master.volume_e8)
+        return None, action_texts.SUB_ACCOUNTS_NEED_VOLUME.format(required=required, traded=traded)
     if refusal := _bad_name(state, master, name):
         return None, refusal
     seed = f"{master.address}/{len(master.sub_accounts)}".encode()
@@ -37,7 +38,7 @@ def create(state: State, master: Account, name: str) -> tuple[str | None, str | 
 def rename(state: State, master: Account, action: RenameSubAccount) -> str | None:
     """Give a sub-account another name. Returns None or the refusal."""
     if action.address not in master.sub_accounts:
-        return f"Invalid sub-account: {action.address}"
+        return action_texts.SUB_ACCOUNT_UNKNOWN.format(address=action.address)
     if refusal := _bad_name(state, master, action.name):
         return refusal
     state.accounts[action.address].name = action.name
@@ -57,7 +58,7 @@ def approved_builder_fee(state: State, account: Account, builder: str) -> int:
 
 def _bad_name(state: State, master: Account, name: str) -> str | None:
     if not 0 < len(name) <= _MAX_NAME:
-        return f"Sub-account name must have 1 to {_MAX_NAME} characters."
+        return action_texts.SUB_ACCOUNT_NAME_LENGTH.format(most=_MAX_NAME)
     if any(state.accounts[sub].name == name for sub in master.sub_accounts):
-        return f"Sub-account name already used: {name}"
+        return action_texts.SUB_ACCOUNT_NAME_USED.format(name=name)
     return None

@@ -1,7 +1,7 @@
 """The exchange's words for every refusal, by the status the refused order's record gets.
 
-Runtime texts end in ` asset=N`. Texts nobody has recorded are this venue's own and listed in `SYNTHETIC`; an
-operator who knows better replaces any of them with `Rules.texts`.
+Runtime texts end in ` asset=N`. What is refused alike on the exchange, in words nobody has recorded, is listed in
+`SYNTHETIC` and `OWN_WORDS`; an operator who knows better replaces the words of any status with `OrderRules.texts`.
 Source: Hyperliquid documentation, "Error responses"; texts as measured.
 """
 
@@ -35,6 +35,10 @@ TEXTS: Mapping[Status, str] = {
 
 SYNTHETIC = frozenset({Status.TOO_MANY_ORDERS_REJECTED, Status.REJECTED})
 
+ZERO_SIZE = "Order has zero size."
+INVALID_SIZE = "Order has invalid size."
+INVALID_PRICE = "Order has invalid price."
+OUTSIDE_BAND = "Order price cannot be more than {percent}% away from the reference price"
 POST_ONLY_PERIOD = "Only post-only orders allowed immediately after network upgrade"
 BUILDER_UNAPPROVED = "Builder fee has not been approved."
 ORDERS_EMPTY = "Orders are empty."
@@ -42,9 +46,9 @@ GONE = "Order was never placed, already canceled, or filled."
 NOT_MODIFIABLE = "Cannot modify canceled or filled order"
 MODIFY_FAILED = "Error placing new order during modify: "
 TWAP_GONE = "TWAP was never placed, already canceled, or filled."
+TWAP_DURATION = "Invalid TWAP duration: {minutes} min(s)"
 TWAP_TOO_SMALL_PER_MINUTE = "TWAP order value too small. Min is ${smallest}, which is $10 per minute."
 
-# Refused alike on the exchange, in words nobody has recorded.
 HALTED = "Trading is halted."
 FAST_TRIGGER = "Cannot fast cancel trigger order"
 NEEDS_RESTING = "Replacement order must be Alo or non-executable Gtc unless always_place is set"
@@ -55,6 +59,19 @@ CLOID_IN_USE = "Client order id is in use by an open order."
 TWAP_TOO_SMALL = "TWAP order value too small. Min is ${smallest}."
 VALUE_TOO_LARGE = "Order value exceeds the maximum of ${limit}."
 
+OWN_WORDS = frozenset(
+    {
+        HALTED,
+        FAST_TRIGGER,
+        NEEDS_RESTING,
+        CHILDREN_REDUCE,
+        GROUP_SHAPE,
+        PRIORITY_SHAPE,
+        CLOID_IN_USE,
+        TWAP_TOO_SMALL,
+        VALUE_TOO_LARGE,
+    }
+)
 
 _UNSAID = {"bbo": "0.0@0.0", "reason": "Order rejected."}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from perpmaker.venue.engine import margin
+from perpmaker.venue.engine import action_texts, margin
 from perpmaker.venue.engine.account_actions import (
     ClassTransfer,
     ReserveRequestWeight,
@@ -28,9 +28,6 @@ from perpmaker.venue.units import E8, shown_e8
 Pocket = int | Literal["spot"]
 """A dex by its index, or the balance outside any dex."""
 
-_TOO_LITTLE_TO_WITHDRAW = "Insufficient balance for withdrawal"
-_TOO_LITTLE_TO_SEND = "Insufficient balance for token transfer"
-_UNIFIED = "Action disabled when unified account is active"
 _WITHDRAWAL_FEE_E8 = E8
 _MAIN = 0
 
@@ -52,7 +49,7 @@ def transfer_class(state: State, account: Account, action: ClassTransfer) -> str
             return _not_yours(action.sub_account)
         owner = state.accounts[action.sub_account]
     if owner.abstraction != "disabled":
-        return _UNIFIED
+        return action_texts.TRANSFER_WHILE_UNIFIED
     spot, perp = _Place(owner, "spot"), _Place(owner, _MAIN)
     source, target = (spot, perp) if action.to_perp else (perp, spot)
     if refusal := _move(state, source, target, action.quote_e8):
@@ -64,14 +61,14 @@ def transfer_class(state: State, account: Account, action: ClassTransfer) -> str
 def send_usd(state: State, account: Account, action: UsdSend) -> str | None:
     """Send quote from one perpetual balance to another user's."""
     if account.abstraction != "disabled":
-        return _UNIFIED
+        return action_texts.TRANSFER_WHILE_UNIFIED
     return _send(state, _Place(account, _MAIN), action.destination, _MAIN, action.quote_e8)
 
 
 def withdraw(state: State, account: Account, action: Withdraw) -> str | None:
     """Take quote out of the venue; one unit of it pays the bridge."""
     if action.quote_e8 <= _WITHDRAWAL_FEE_E8 or margin.transferable_e8(state, account) < action.quote_e8:
-        return _TOO_LITTLE_TO_WITHDRAW
+        return action_texts.WITHDRAWAL_UNCOVERED
     account.raw_e8 -= action.quote_e8
     state.pool.fees_e8 += _WITHDRAWAL_FEE_E8
     state.pool.deposits_e8 -= action.quote_e8 - _WITHDRAWAL_FEE_E8
@@ -95,13 +92,14 @@ def send_asset(state: State, account: Account, action: SendAsset) -> str | None:
         owner = state.accounts[action.from_sub_account]
     token = _token_of(state, action.token)
     if token is None:
-        return f"Invalid token {action.token}"
+        return action_texts.COIN_UNKNOWN.format(token=action.token)
     pockets = [_pocket_of(state, name, token) for name in (action.source_dex, action.destination_dex)]
     source, target = pockets
     if source is None or target is None:
-        return f"Invalid dex for {token.name}: {action.source_dex if source is None else action.destination_dex}"
+        dex = action.source_dex if source is None else action.destination_dex
+        return action_texts.DEX_UNKNOWN.format(token=token.name, dex=dex)
     if owner.abstraction != "disabled" and action.source_dex != action.destination_dex:
-        return _UNIFIED
+        return action_texts.TRANSFER_WHILE_UNIFIED
     return _send(state, _Place(owner, source, token.index), action.destination, target, action.amount_e8)
 
 
@@ -139,7 +137,7 @@ def send_spot(state: State, source: Account, destination: str, token_name: str, 
     """Move a token from one spot balance to another user's."""
     token = _token_of(state, token_name)
     if token is None:
-        return f"Invalid token {token_name}"
+        return action_texts.COIN_UNKNOWN.format(token=token_name)
     if refusal := _pay(state, _Place(source, "spot", token.index), destination, "spot", amount_e8):
         return refusal
     for party in (source.address, destination):
@@ -161,10 +159,10 @@ def reserve_requests(state: State, account: Account, action: ReserveRequestWeigh
     """Buy requests out of the perpetual balance; the price is burned."""
     beneficiary = account if action.destination is None else state.accounts.get(action.destination)
     if beneficiary is None:
-        return f"Must deposit before performing actions. User: {action.destination}"
+        return action_texts.MUST_DEPOSIT.format(address=action.destination)
     cost = action.weight * state.rules.limits.address.request_price_e8
     if margin.transferable_e8(state, account) < cost:
-        return _TOO_LITTLE_TO_SEND
+        return action_texts.TRANSFER_UNCOVERED
     account.raw_e8 -= cost
     state.pool.fees_e8 += cost
     beneficiary.requests_reserved += action.weight
@@ -192,7 +190,7 @@ def _pay(state: State, source: _Place, destination: str, pocket: Pocket, quote_e
     receiver = state.accounts.get(destination)
     target = _Place(receiver or Account(destination), pocket, source.token)
     if target == source:
-        return "Cannot send to the same balance."
+        return action_texts.TRANSFER_TO_ITSELF
     if refusal := _refusal(state, source, quote_e8):
         return refusal
     if receiver is None:
@@ -215,7 +213,7 @@ def _refusal(state: State, source: _Place, quote_e8: int) -> str | None:
         free = source.account.spot_e8.get(source.token, 0)
     else:
         free = margin.transferable_e8(state, source.account, source.pocket)
-    return None if 0 < quote_e8 <= free else _TOO_LITTLE_TO_SEND
+    return None if 0 < quote_e8 <= free else action_texts.TRANSFER_UNCOVERED
 
 
 def _change(place: _Place, quote_e8: int) -> None:
@@ -239,7 +237,7 @@ def _pocket_of(state: State, name: str, token: Token) -> Pocket | None:
 
 
 def _not_yours(address: str) -> str:
-    return f"Invalid sub-account: {address}"
+    return action_texts.SUB_ACCOUNT_UNKNOWN.format(address=address)
 
 
 def _note(state: State, account: Account, kind: str, **fields: str | bool | int) -> None:

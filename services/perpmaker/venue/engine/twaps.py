@@ -115,11 +115,11 @@ def _refusal(state: State, account: Account, action: StartTwap) -> str | None:
     if action.asset in state.halted:
         return f"{texts.HALTED} asset={action.asset}"
     if not action.sz_e8:
-        return "Order has zero size."
+        return texts.ZERO_SIZE
     if not state.market(action.asset).is_on_lot(action.sz_e8):
-        return "Order has invalid size."
+        return texts.INVALID_SIZE
     if action.minutes not in _MINUTES:
-        return f"Invalid TWAP duration: {action.minutes} min(s)"
+        return texts.TWAP_DURATION.format(minutes=action.minutes)
     smallest = _MIN_VALUE_USD
     words = texts.TWAP_TOO_SMALL
     if state.rules.orders.twap_min_per_minute:

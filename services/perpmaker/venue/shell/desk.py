@@ -15,6 +15,7 @@ import msgspec
 from perpmaker.hyperliquid import wire
 from perpmaker.venue.admission import SignedAction
 from perpmaker.venue.core import Venue
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.actions import item_count
 from perpmaker.venue.engine.answers import Answer, Err
 from perpmaker.venue.engine.limits.ip import UNREADABLE_WEIGHT, answer_weight, exchange_weight, info_weight
@@ -131,7 +132,7 @@ class Desk:
         try:
             signers = signers_of(envelope, self.home_source)
         except UnrecoverableError:
-            return shown(Err("Unable to recover signer."))
+            return shown(Err(action_texts.UNRECOVERABLE))
         concerned = self._concerned(signers)
         if addresses is not None:
             addresses |= concerned
@@ -169,7 +170,7 @@ class Desk:
         if board.strike(DropBeforeCommit, door, concerned):
             raise LostError
         if board.strike(WrongNetwork, door, concerned):
-            return Err(f"User or API Wallet {signed.signers[-1]} does not exist.")
+            return Err(action_texts.UNKNOWN_SIGNER.format(address=signed.signers[-1]))
         if board.holding(DelayAction, "", concerned):
             delay_ms = board.action_delay_ms(action_kind(signed.action), concerned)
             if delay_ms:

@@ -19,6 +19,7 @@ from perpmaker.venue.shell.doors import ip_of
 from perpmaker.venue.shell.sockets import Sockets
 from perpmaker.venue.wire.decode import UnreadableError
 
+WRONG_CONTENT_TYPE = "Expected request with `Content-Type: application/json`"
 _HEADERS = {"access-control-allow-origin": "*"}
 _TOO_MANY = 429
 _WITHOUT_ENVELOPE = frozenset({"/ws", "/healthz"})
@@ -48,8 +49,7 @@ def exchange_app(desk: Desk, sockets: Sockets) -> web.Application:
             return _vanish(request)
         kind = request.content_type
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            text = "Expected request with `Content-Type: application/json`"
-            return web.Response(status=415, text=text, headers=_HEADERS)
+            return web.Response(status=415, text=WRONG_CONTENT_TYPE, headers=_HEADERS)
         try:
             return await handler(request)
         except LostError:

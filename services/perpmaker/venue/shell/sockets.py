@@ -33,6 +33,10 @@ from perpmaker.venue.wire.subscriptions import (
     decode_subscription,
 )
 
+UNPARSABLE = "Error parsing JSON into valid websocket request: {echo}"
+INVALID_SUBSCRIPTION = "Invalid subscription {subscription}"
+ALREADY_SUBSCRIBED = "Already subscribed: {subscription}"
+ALREADY_UNSUBSCRIBED = "Already unsubscribed: {subscription}"
 _MAX_MESSAGE = 4 * 2**20
 _encode = msgspec.json.encode
 
@@ -160,7 +164,7 @@ class Sockets:
         match request:
             case None:
                 echo = text.decode(errors="replace")
-                connection.send(_frame("error", f"Error parsing JSON into valid websocket request: {echo}"))
+                connection.send(_frame("error", UNPARSABLE.format(echo=echo)))
             case Ping() if board.armed and board.strike(WithholdPong, "", connection.concerned):
                 pass
             case Ping():
@@ -176,7 +180,7 @@ class Sockets:
         stream = decode_subscription(raw)
         if stream is not None and is_offered(self._desk.venue, stream):
             return stream
-        connection.send(_frame("error", f"Invalid subscription {_compact(raw)}"))
+        connection.send(_frame("error", INVALID_SUBSCRIPTION.format(subscription=_compact(raw))))
         return None
 
     def _subscribe(self, connection: Connection, raw: msgspec.Raw) -> None:
@@ -184,7 +188,7 @@ class Sockets:
         if stream is None:
             return
         if stream in connection.subscriptions:
-            connection.send(_frame("error", f"Already subscribed: {_encode(stream).decode()}"))
+            connection.send(_frame("error", ALREADY_SUBSCRIBED.format(subscription=_encode(stream).decode())))
             return
         crowded = self._crowding.of_subscription(connection, _user_of(stream))
         if refusal := crowded or connection.use.subscribe(_user_of(stream)):
@@ -206,7 +210,7 @@ class Sockets:
         if stream is None:
             return
         if stream not in connection.subscriptions:
-            connection.send(_frame("error", f"Already unsubscribed: {_encode(stream).decode()}"))
+            connection.send(_frame("error", ALREADY_UNSUBSCRIBED.format(subscription=_encode(stream).decode())))
             return
         connection.subscriptions.discard(stream)
         connection.use.unsubscribe(_user_of(stream))

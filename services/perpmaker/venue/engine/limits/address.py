@@ -6,6 +6,7 @@ through once in a while, so it can trade its way back. Source: Hyperliquid docum
 
 from __future__ import annotations
 
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.limits.rules import AddressRules
 from perpmaker.venue.units import E8
@@ -65,7 +66,5 @@ def charge_expired(account: Account, rules: AddressRules, items: int) -> None:
 
 def _over_budget(account: Account, wanted: int, limit: int) -> str:
     cents = account.volume_e8 * 100 // E8
-    return (
-        f"Too many cumulative requests sent ({wanted} > {limit}) for cumulative volume traded "
-        f"${cents // 100}.{cents % 100:02d}. Place taker orders to free up 1 request per USDC traded."
-    )
+    volume = f"{cents // 100}.{cents % 100:02d}"
+    return action_texts.OVER_BUDGET.format(used=wanted, cap=limit, volume=volume)

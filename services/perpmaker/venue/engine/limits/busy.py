@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from perpmaker.venue.engine import action_texts
 from perpmaker.venue.engine.accounts import Account
 from perpmaker.venue.engine.limits.rules import AddressRules
 
@@ -35,11 +36,11 @@ def refusal(
     this_minute = account.actions_this_minute if account.actions_minute == minute else 0
     most = rules.unified_daily_actions
     if account.abstraction != "disabled" and today >= most:
-        return f"Too many actions today with unified account. Limit is {most}"
+        return action_texts.UNIFIED_DAY_SPENT.format(most=most)
     if is_congested:
         share = _share_of_minute(account, everybody, rules, day)
         if this_minute >= share:
-            return f"Too many actions during congestion. Limit is {share} per minute"
+            return action_texts.CONGESTED.format(most=share)
     account.actions_day, account.actions_today = day, today + 1
     account.actions_minute, account.actions_this_minute = minute, this_minute + 1
     return None

@@ -11,23 +11,27 @@ from dataclasses import dataclass, field
 
 from perpmaker.venue.engine.limits.rules import SocketRules
 
+TOO_MANY_MESSAGES = "Cannot send more than {most} messages per minute."
+TOO_MANY_SUBSCRIPTIONS = "Cannot subscribe to more than {most} channels."
+TOO_MANY_USERS = "Cannot track more than {most} total users."
+TOO_MANY_POSTS = "too many pending post requests id={number}"
 _MINUTE_MS = 60_000
 
 
 def too_many_messages(rules: SocketRules) -> str:
-    return f"Cannot send more than {rules.messages_per_minute} messages per minute."
+    return TOO_MANY_MESSAGES.format(most=rules.messages_per_minute)
 
 
 def too_many_subscriptions(rules: SocketRules) -> str:
-    return f"Cannot subscribe to more than {rules.subscriptions} channels."
+    return TOO_MANY_SUBSCRIPTIONS.format(most=rules.subscriptions)
 
 
 def too_many_users(rules: SocketRules) -> str:
-    return f"Cannot track more than {rules.users} total users."
+    return TOO_MANY_USERS.format(most=rules.users)
 
 
 def too_many_posts(number: int) -> str:
-    return f"too many pending post requests id={number}"
+    return TOO_MANY_POSTS.format(number=number)
 
 
 @dataclass(slots=True)
