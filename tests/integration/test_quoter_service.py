@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from tests.support.quoter import PX, part
 from tests.support.quoter_peers import TAG, Peers, until
 from tests.support.waiting import HANG_S
+from tests.support.waiting import until as wait_until
 
 from perpmaker.api.parts import QuoterPart
 from perpmaker.common import rpc
@@ -266,6 +267,20 @@ async def test_a_replacement_refused_for_exposure_is_done_by_cancel_and_place(tm
             lambda: len(quoter.orders.live) == 4 and not before & {order.cloid for order in quoter.orders.live},
         )
     assert not quoter.orders.doubled
+
+
+async def test_a_side_that_pauses_after_refusals_is_said_in_status(tmp_path: Path) -> None:
+    peers = Peers(tmp_path)
+    peers.order_state.verdict = orders.VERDICT_BACKOFF
+    async with quoting(tmp_path, peers=peers) as quoter:
+
+        async def said() -> bool:
+            return "backoff" in (await quoter.status()).reasons
+
+        await wait_until("the pause to be said", said)
+        assert (await quoter.status()).quoting, "it goes on trying"
+        peers.order_state.verdict = orders.VERDICT_ACCEPTED
+        await quoter.is_full()
 
 
 async def test_an_order_state_that_restarts_finds_a_quoter_that_goes_on(tmp_path: Path) -> None:

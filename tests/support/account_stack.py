@@ -134,6 +134,16 @@ class Account:
 
     async def quote(self, market: str) -> QuoterApp:
         """Start a market's quoter and wait until it quotes both sides at the exchange."""
+        app = await self.open_quoter(market)
+
+        async def both() -> bool:
+            return set(await self.resting(market)) == {"A", "B"}
+
+        await until(f"{market} is quoted on both sides", both)
+        return app
+
+    async def open_quoter(self, market: str) -> QuoterApp:
+        """Start a market's quoter."""
         app: list[QuoterApp] = []
 
         def build(runtime: Runtime) -> Service:
@@ -141,11 +151,6 @@ class Account:
             return app[0]
 
         await self._open(market, build)
-
-        async def both() -> bool:
-            return set(await self.resting(market)) == {"A", "B"}
-
-        await until(f"{market} is quoted on both sides", both)
         return app[0]
 
     async def _open(self, name: str, build: Callable[[Runtime], Service]) -> None:

@@ -117,7 +117,7 @@ class Submitter:
         batch = Batch(self._writer.truth, now_ms)
         for order in (*(new for _, new in outgoing.replaces), *outgoing.places):
             batch.create(order, "intent")
-            batch.learn(order.cloid, ev.NotSent("the store did not answer"))
+            batch.learn(order.cloid, ev.NotSent("store_down"))
         await self._writer.commit(batch)
 
 

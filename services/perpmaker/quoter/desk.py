@@ -86,8 +86,8 @@ class Desk:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it may not quote, or what its ladder leaves out; empty when all is well."""
-        return self._reasons
+        """Why it may not quote, what its ladder leaves out, what it lacks; empty when all is well."""
+        return (*self._reasons, *self.sight.shortage.words(self._clock.monotonic_ns()))
 
     @property
     def leaves_orders(self) -> bool:

@@ -18,6 +18,7 @@ from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
 from perpmaker.proto.risk.v1 import risk_pb2 as risk
 from perpmaker.quoter.book import is_older, with_bbo
+from perpmaker.quoter.shortage import Shortage
 from perpmaker.quoter.values import (
     BookView,
     LiveOrder,
@@ -69,6 +70,7 @@ class Sight:
         self.hold_reasons: tuple[str, ...] = ()
         self.orders_known = False
         self.newest_epoch = 0
+        self.shortage = Shortage()
         self._orders: dict[str, LiveOrder] = {}
         self._unseen: dict[str, tuple[LiveOrder, int]] = {}
         self._orders_sequence = 0
@@ -154,6 +156,8 @@ class Sight:
                 self._on_standing(message.standing)
             case "hold":
                 self._on_hold(message.hold)
+            case "refusal":
+                self.shortage.on_refused(getattr(message.refusal, "class"), self._clock.monotonic_ns())
             case _:
                 pass
         self._wake()
@@ -178,6 +182,8 @@ class Sight:
         live = live_order(order)
         if live is None:
             self._orders.pop(order.cloid, None)
+            if order.state == common.ORDER_STATE_NEVER_LANDED:
+                self.shortage.on_not_sent(order.cause, self._clock.monotonic_ns())
         else:
             self._orders[order.cloid] = live
 
@@ -203,9 +209,11 @@ class Sight:
         if order.cloid not in self._orders:
             self._unseen[order.cloid] = (order, sent_ns)
 
-    def withdraw(self, cloid: str) -> None:
-        """Forget an expected order: order-state refused it."""
+    def withdraw(self, cloid: str, *, is_backoff: bool = False) -> None:
+        """Forget an expected order: order-state refused it, or has its side pause after refusals."""
         self._unseen.pop(cloid, None)
+        if is_backoff:
+            self.shortage.on_backoff(self._clock.monotonic_ns())
 
     def live_orders(self, now_ns: int) -> tuple[LiveOrder, ...]:
         """Every non-terminal order of this market, sent ones included."""

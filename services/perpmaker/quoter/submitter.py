@@ -128,7 +128,7 @@ class Submitter:
         for item in answer.items:
             if item.verdict == orders.VERDICT_ACCEPTED:
                 continue
-            self._sight.withdraw(item.cloid)
+            self._sight.withdraw(item.cloid, is_backoff=item.verdict == orders.VERDICT_BACKOFF)
             self._metrics.on_verdict(orders.Verdict.Name(item.verdict).removeprefix("VERDICT_").lower())
             if item.verdict == orders.VERDICT_FENCED and not self.fenced:
                 self.fenced = True

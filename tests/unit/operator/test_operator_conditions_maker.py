@@ -121,13 +121,28 @@ def test_shadowing_is_ready_when_quotes_are_computed() -> None:
         (replace(QUOTER, is_quoting=False, reasons=("killed",)), ("False", "NoQuotes")),
         (replace(QUOTER, is_quoting=False, reasons=("stale_market_data",)), ("False", "StaleMarketData")),
         (replace(QUOTER, is_quoting=False, reasons=("feed_down", "held")), ("False", "StaleMarketData")),
-        (replace(QUOTER, is_quoting=False, reasons=("backoff",)), ("False", "RateLimited")),
+        (replace(QUOTER, is_quoting=False, reasons=("held", "rate_limited")), ("False", "NoQuotes")),
+        (replace(QUOTER, reasons=("rate_limited",)), ("True", "TwoSided")),
+        (replace(QUOTER, live_asks=0, two_sided_age_s=60.0, reasons=("rate_limited",)), ("False", "RateLimited")),
+        (
+            replace(QUOTER, live_asks=0, live_bids=0, two_sided_age_s=60.0, reasons=("rate_limited", "backoff")),
+            ("False", "RateLimited"),
+        ),
+        (replace(QUOTER, live_asks=0, live_bids=0, two_sided_age_s=60.0, reasons=("backoff",)), ("False", "NoQuotes")),
         (SILENT, ("Unknown", "Unknown")),
         (NOT_YET, ("Unknown", "Unknown")),
     ],
 )
 def test_quoting(quoter: Any, expected: tuple[str, str]) -> None:
     assert found(ConditionType.QUOTING, quoter=quoter) == expected
+
+
+@pytest.mark.parametrize("live", [(1, 1, 0.0), (1, 0, 60.0), (0, 0, 60.0)], ids=["both", "one side", "none"])
+def test_a_shortage_of_requests_is_told_with_its_remedy(live: tuple[int, int, float]) -> None:
+    bids, asks, age_s = live
+    short = replace(QUOTER, live_bids=bids, live_asks=asks, two_sided_age_s=age_s, reasons=("rate_limited",))
+    (quoting,) = [item for item in judge(seen(quoter=short)) if item.type is ConditionType.QUOTING]
+    assert "spec.rateLimit" in quoting.message
 
 
 @pytest.mark.parametrize(

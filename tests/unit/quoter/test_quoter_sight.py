@@ -35,6 +35,9 @@ class Seeing:
     def orders(self, sequence: int, **event: Any) -> None:
         self.sight.on_orders(orders.WatchResponse(trace=common.Trace(market="BTC", sequence=sequence), **event))
 
+    def short(self) -> tuple[str, ...]:
+        return self.sight.shortage.words(self.clock.monotonic_ns())
+
     def live(self) -> dict[str, LiveState]:
         return {o.cloid: o.state for o in self.sight.live_orders(self.clock.monotonic_ns())}
 
@@ -184,3 +187,30 @@ def test_a_renewed_permission_wakes_nobody_but_a_restriction_does() -> None:
     free.killed = True
     seeing.sight.on_permission(risk.WatchPermissionsResponse(permission=free))
     assert seeing.wakes == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "words"),
+    [
+        (common.ORDER_STATE_NEVER_LANDED, "budget", ("rate_limited",)),
+        (common.ORDER_STATE_NEVER_LANDED, "clock", ()),
+        (common.ORDER_STATE_CANCELLED, "budget", ()),
+    ],
+)
+def test_an_order_that_was_not_sent_for_want_of_budget_is_a_shortage(
+    state: common.OrderState.ValueType, cause: str, words: tuple[str, ...]
+) -> None:
+    seeing = Seeing()
+    seeing.orders(1, snapshot=snapshot())
+    seeing.orders(2, order=common.Order(cloid="0xa", state=state, cause=cause))
+    assert seeing.short() == words
+
+
+@pytest.mark.parametrize(("rejection", "words"), [("rate_limit", ("rate_limited",)), ("margin", ())])
+def test_a_refusal_for_asking_too_much_is_a_shortage(rejection: str, words: tuple[str, ...]) -> None:
+    seeing = Seeing()
+    refusal = orders.Refusal(cloid="0xa", side=common.SIDE_BUY)
+    setattr(refusal, "class", rejection)
+    seeing.orders(1, snapshot=snapshot())
+    seeing.orders(2, refusal=refusal)
+    assert seeing.short() == words

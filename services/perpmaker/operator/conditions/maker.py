@@ -16,7 +16,11 @@ from perpmaker.operator.conditions.workload import Workload
 from perpmaker.operator.observe.values import MarketRiskFacts, QuoterAnswer, QuoterFacts, RiskAnswer, RiskFacts
 
 _STALE_WORDS = frozenset({"stale_market_data", "no_market_data", "feed_down", "stale_data", "feed_lost"})
-_LIMITED_WORDS = frozenset({"rate_limited", "budget", "backoff"})
+_LIMITED_WORD = "rate_limited"
+_LIMITED = (
+    "the account's requests are short; ask for fewer levels or rarer requotes, or raise spec.rateLimit of the account"
+    " if it is that (mm_gateway_rate_limit_used_ratio and mm_gateway_address_budget_left tell)"
+)
 _SHADOW_WORD = "mode_shadow"
 
 
@@ -131,17 +135,26 @@ def _quoting(seen: MakerObserved) -> Finding:
     if not quoter.is_quoting:
         if words & _STALE_WORDS:
             return false(type_, Reason.STALE_MARKET_DATA, f"market data is too old or missing: {why}")
-        if words & _LIMITED_WORDS:
-            return false(type_, Reason.RATE_LIMITED, f"requests are held back: {why}")
         return false(type_, Reason.NO_QUOTES, f"nothing is quoted: {why}")
+    is_limited = _LIMITED_WORD in words
     if quoter.was_two_sided_lately:
-        return true(type_, Reason.TWO_SIDED, "orders are live on both sides")
+        late = f", requotes come late: {_LIMITED}" if is_limited else ""
+        return true(type_, Reason.TWO_SIDED, f"orders are live on both sides{late}")
+    if is_limited:
+        return false(type_, Reason.RATE_LIMITED, f"{_resting(quoter)}: {_LIMITED}")
     if quoter.live_bids or quoter.live_asks:
-        side = "bids" if quoter.live_bids else "asks"
         risk = _market(seen)
         limits = f"; risk: {', '.join(risk.reasons)}" if risk is not None and risk.reasons else ""
-        return false(type_, Reason.ONE_SIDED, f"only {side} are live{limits}")
-    return false(type_, Reason.NO_QUOTES, f"no order is live: {why}")
+        return false(type_, Reason.ONE_SIDED, f"{_resting(quoter)}{limits}")
+    return false(type_, Reason.NO_QUOTES, f"{_resting(quoter)}: {why}")
+
+
+def _resting(quoter: QuoterFacts) -> str:
+    if quoter.is_two_sided:
+        return "orders are live on both sides"
+    if quoter.live_bids or quoter.live_asks:
+        return f"only {'bids' if quoter.live_bids else 'asks'} are live"
+    return "no order is live"
 
 
 def _market(seen: MakerObserved) -> MarketRiskFacts | None:

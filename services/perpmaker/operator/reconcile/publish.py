@@ -57,6 +57,9 @@ def news(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[News]:
         yield EventReason.CONFIG_APPLIED, config["message"], False
     if config is not None and config["reason"] == Reason.REJECTED.value:
         yield EventReason.CONFIG_REJECTED, config["message"], True
+    quoting = _turned(old, new, ConditionType.QUOTING)
+    if quoting is not None and quoting["reason"] == Reason.RATE_LIMITED.value:
+        yield EventReason.NOT_QUOTING, quoting["message"], True
     was, now = find(old, ConditionType.READY), find(new, ConditionType.READY)
     if was is not None and now is not None and was["status"] == _TRUE and now["reason"] == Reason.NOT_QUOTING.value:
         yield EventReason.NOT_QUOTING, now["message"], True

@@ -120,12 +120,17 @@ def _execution_trigger(order: TrackedOrder, total_e8: int) -> Trigger:
     return Trigger.ACK_FILLED_IOC if order.time_in_force == TIF_IOC else Trigger.ACK_FILLED_PART
 
 
-def _step(order: TrackedOrder, changed: TrackedOrder, trigger: Trigger, evidence: str, now_ms: int) -> Applied:
-    """Move the state of `changed` (already updated in its facts) by a trigger and follow up an owed cancel."""
+def _step(
+    order: TrackedOrder, changed: TrackedOrder, trigger: Trigger, evidence: str, now_ms: int, *, cause: str = ""
+) -> Applied:
+    """Move the state of `changed` (already updated in its facts) by a trigger and follow up an owed cancel.
+
+    `cause` is shown instead of the trigger.
+    """
     after = next_state(order.state, trigger)
     steps = [Step(order.state, after, trigger, evidence)]
     if after is not order.state:
-        changed = replace(changed, state=after, state_time_ms=now_ms, cause=trigger.value)
+        changed = replace(changed, state=after, state_time_ms=now_ms, cause=cause or trigger.value)
     if after in ACTIVE and changed.cancel_requested:
         # It was in doubt when its cancel was asked for; now that it is known to live, the cancel is due at once.
         changed = replace(changed, state=State.CANCEL_PENDING, cancel_sent_ms=0)
@@ -203,7 +208,7 @@ def _learn(order: TrackedOrder, event: ev.OrderEvent, now_ms: int) -> Applied | 
         case ev.Refused(rejection, text):
             return _step(order, order, Trigger.REFUSED, f"{rejection}: {text}", now_ms)
         case ev.NotSent(reason):
-            return _step(order, order, Trigger.NOT_SENT, reason, now_ms)
+            return _step(order, order, Trigger.NOT_SENT, reason, now_ms, cause=reason)
         case ev.OutcomeLost(reason):
             # Once the exchange has shown the order, a lost answer says nothing new.
             return None if order.has_landed else _step(order, order, Trigger.OUTCOME_LOST, reason, now_ms)

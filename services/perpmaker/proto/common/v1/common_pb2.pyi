@@ -247,7 +247,7 @@ class Order(_message.Message):
     replaces_cloid: _builtins.str
     """Cloid of the order that this one replaced by a modify; empty otherwise."""
     cause: _builtins.str
-    """Cause of the last transition, a short stable word."""
+    """Cause of the last transition, a short stable word; of an order that was not sent, why."""
     def __init__(
         self,
         *,

@@ -163,7 +163,7 @@ class GetStatusResponse(_message.Message):
     """In mode Flatten: the position is smaller than the smallest order."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Short stable words for why not."""
+        """Short stable words: why not, what the ladder leaves out, rate_limited and backoff while orders are held back."""
 
     @_builtins.property
     def target(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetLevel]:
