@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from tests.support.venue_process import addresses, program
 from tests.support.waiting import HANG_S
-
-PROGRAM = "from perpmaker.venue.app import main, VenueOptions; main(VenueOptions({}))"
-
-
-@asynccontextmanager
-async def program(options: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM.format(options), stdout=pipe, stderr=pipe
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def addresses(process: asyncio.subprocess.Process) -> dict[str, str]:
-    assert process.stdout is not None
-    async with asyncio.timeout(HANG_S):
-        return dict(json.loads(await process.stdout.readline()))
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -97,6 +97,7 @@ def replay_journal(path: Path) -> None:
         "hashesChecked": verdict.hashes_checked,
         "answersChecked": verdict.answers_checked,
         "endedInOrder": verdict.was_stopped,
+        "broke": verdict.broke or None,
         "differences": verdict.differences,
     }
     print(json.dumps(told))  # noqa: T201

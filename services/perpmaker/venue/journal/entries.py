@@ -76,6 +76,13 @@ class Hash(_Entry, tag="hash"):
     end: bool = False
 
 
-Entry = Begin | Step | Act | House | Operation | Seen | Answered | Hash
+class Broken(_Entry, tag="broken"):
+    """The block after this height could not be built, or broke the books. Nothing follows."""
+
+    height: int
+    error: str
+
+
+Entry = Begin | Step | Act | House | Operation | Seen | Answered | Hash | Broken
 DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 ENCODER = msgspec.json.Encoder()

@@ -11,6 +11,7 @@ import msgspec
 
 from perpmaker.venue.core import Venue
 from perpmaker.venue.engine import actions
+from perpmaker.venue.engine.audit import BrokenInvariantError
 from perpmaker.venue.engine.digest import state_hash
 from perpmaker.venue.engine.execute import Answer
 from perpmaker.venue.faults.engine_ops import AnyEngineOp, apply
@@ -22,6 +23,7 @@ from perpmaker.venue.journal.entries import (
     Act,
     Answered,
     Begin,
+    Broken,
     Entry,
     Hash,
     House,
@@ -46,13 +48,17 @@ class BadJournalError(Exception):
 
 @dataclass(slots=True)
 class Verdict:
-    """What a replay found. `differences` are in words, at most twenty; `was_stopped` tells an orderly end."""
+    """What a replay found. `differences` are in words, at most twenty; `was_stopped` tells an orderly end.
+
+    `broke` is how the last block broke its invariants in the replay, as it may have in the recording; else empty.
+    """
 
     height: int = 0
     state_hash: str = ""
     hashes_checked: int = 0
     answers_checked: int = 0
     was_stopped: bool = False
+    broke: str = ""
     differences: list[str] = field(default_factory=list)
 
     def differ(self, text: str) -> None:
@@ -72,6 +78,9 @@ def replay(path: Path, build: Callable[[VenueOptions], Venue]) -> Verdict:
     run = _Run(build(options))
     for entry in entries:
         run.take(entry)
+        if run.verdict.broke:
+            run.compare_break(next(entries, None))
+            break
     return run.finish()
 
 
@@ -101,7 +110,10 @@ class _Run:
         venue = self.venue
         match entry:
             case Step(t):
-                venue.step(t)
+                try:
+                    venue.step(t)
+                except BrokenInvariantError as error:
+                    self.verdict.broke = str(error)
             case Act(number, body, signers):
                 venue.submit(signed_action(decode_envelope(body), signers), self._keep(number))
             case House(number, address, kind, action):
@@ -115,10 +127,18 @@ class _Run:
                 self._compare(number, msgspec.json.decode(answer))
             case Hash():
                 self._check(entry)
+            case Broken(height, error):
+                self.verdict.differ(f"the block after {height} broke with {error!r}; now it does not")
             case Begin():
                 raise BadJournalError("a journal begins once")
             case _:
                 assert_never(entry)
+
+    def compare_break(self, recorded: Entry | None) -> None:
+        """Whether the recording broke at the same block in the same way."""
+        told = recorded.error if isinstance(recorded, Broken) else "nothing"
+        if told != self.verdict.broke:
+            self.verdict.differ(f"{self.verdict.broke}; recorded was {told}")
 
     def finish(self) -> Verdict:
         self.verdict.height = self.venue.state.height

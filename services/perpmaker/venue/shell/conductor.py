@@ -17,7 +17,19 @@ from perpmaker.venue.core import Block, Reply, Venue
 from perpmaker.venue.engine.actions import CancelOrders, PlaceOrders
 from perpmaker.venue.engine.digest import state_hash
 from perpmaker.venue.engine.execute import Answer, Err, Ok
-from perpmaker.venue.journal.entries import ENCODER, FORMAT, Act, Answered, Begin, Hash, House, Operation, Seen, Step
+from perpmaker.venue.journal.entries import (
+    ENCODER,
+    FORMAT,
+    Act,
+    Answered,
+    Begin,
+    Broken,
+    Hash,
+    House,
+    Operation,
+    Seen,
+    Step,
+)
 from perpmaker.venue.journal.writer import Writer
 from perpmaker.venue.options import VenueOptions
 
@@ -45,6 +57,7 @@ class Conductor:
     venue: Venue
     writer: Writer | None = None
     _submissions: int = 0
+    _is_broken: bool = False
     _seen: set[str] = field(default_factory=set)
 
     def begin(self, options: VenueOptions) -> None:
@@ -53,12 +66,18 @@ class Conductor:
             self.writer.append(Begin(FORMAT, msgspec.to_builtins(options, enc_hook=str)))
 
     def step(self, now_ms: int) -> Block:
-        """Build the block of this time."""
+        """Build the block of this time. Whatever it raises is the journal's last word."""
         if self.writer is None:
             return self.venue.step(now_ms)
         self._note_seen()
         self.writer.append(Step(now_ms))
-        block = self.venue.step(now_ms)
+        committed = self.venue.state.height
+        try:
+            block = self.venue.step(now_ms)
+        except Exception as error:
+            self._is_broken = True
+            self.writer.append(Broken(committed, str(error)))
+            raise
         if block.height % CHECKPOINT_BLOCKS == 0:
             self.checkpoint()
         self.writer.flush()
@@ -95,10 +114,12 @@ class Conductor:
         return digest
 
     def close(self) -> None:
-        """End the journal in order."""
-        if self.writer is not None:
+        """End the journal: in order, with a digest to compare, unless a block broke."""
+        if self.writer is None:
+            return
+        if not self._is_broken:
             self.checkpoint(is_end=True)
-            self.writer.close()
+        self.writer.close()
 
     def _next(self) -> int:
         self._submissions += 1
