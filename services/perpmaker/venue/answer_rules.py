@@ -41,6 +41,8 @@ class AnswerRules:
     """Take the documented but refused mantissa of 1 in l2Book."""
     resting_orders_hold_margin: bool = False
     """`withdrawable` is less the margin of resting orders."""
+    notify_liquidations: bool = True
+    """The notification stream tells of a liquidation. That it does is likely, its words are this venue's own."""
     index_lag_ms: int = 0
     """How long at most orderStatus by cloid does not know a new order yet; half of it at least."""
 

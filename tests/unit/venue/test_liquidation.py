@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit, oid_of
 
 from perpmaker.venue.engine import margin
@@ -11,19 +13,39 @@ from perpmaker.venue.engine.liquidation import liquidator_address
 from perpmaker.venue.engine.orders import Tif
 from perpmaker.venue.units import E8, parse_e8
 from perpmaker.venue.views.orders import fill
+from perpmaker.venue.views.stream import Streams
+from perpmaker.venue.wire.subscriptions import Notification
 
 SOL = 0
 
 
-def leveraged(sz: str = "100", *, faucet: int = 1_000, bob: int = 10_000_000) -> Bench:
-    """Alice is long at 180 with 20x and little else; Bob, who is rich, is short."""
+def leveraged(
+    sz: str = "100", *, faucet: int = 1_000, bob: int = 10_000_000, leverage: int = 20, times: int = 1
+) -> Bench:
+    """Alice is long at 180 and has little else; Bob, who is rich, is short. They trade `sz` so many times."""
     venue = bench(faucet=faucet)
     venue.state.deposit(BOB, bob * E8)
     venue.state.deposit(CAROL, 10_000_000 * E8)
-    venue.place(BOB, limit("180", sz, buy=False))
-    venue.place(ALICE, limit("180", sz, tif=Tif.IOC))
-    assert venue.position(ALICE) == parse_e8(sz)
+    for who in (ALICE, BOB):
+        venue.run(who, UpdateLeverage(SOL, is_cross=True, leverage=leverage))
+    for _ in range(times):
+        venue.place(BOB, limit("180", sz, buy=False))
+        venue.place(ALICE, limit("180", sz, tif=Tif.IOC))
+    assert venue.position(ALICE) == parse_e8(sz) * times
     return venue
+
+
+def liquidation_px(venue: Bench, who: str) -> int:
+    px = margin.liquidation_px_e8(venue.state, venue.state.accounts[who], venue.state.market(SOL))
+    assert px is not None
+    return px
+
+
+def has_enough(venue: Bench, who: str, px_e8: int) -> bool:
+    """Whether an account would have its maintenance margin at this mark."""
+    account = venue.state.accounts[who]
+    venue.state.marks[SOL].pin(px_e8)
+    return margin.cross_equity_e8(venue.state, account) >= margin.maintenance_margin_e8(venue.state, account)
 
 
 def mark(venue: Bench, px: str) -> None:
@@ -64,9 +86,7 @@ def test_a_large_position_goes_in_parts_of_a_fifth_and_then_whole_for_half_a_min
 
 def test_the_liquidation_price_is_where_liquidation_begins() -> None:
     venue = leveraged()
-    account = venue.state.accounts[ALICE]
-    px = margin.liquidation_px_e8(venue.state, account, venue.state.market(SOL))
-    assert px is not None
+    px = liquidation_px(venue, ALICE)
     venue.place(CAROL, limit("170", "200"))
     above = venue.state.market(SOL).round_px(px, up=True) + parse_e8("0.01")
     venue.state.marks[SOL].pin(above)
@@ -77,6 +97,38 @@ def test_the_liquidation_price_is_where_liquidation_begins() -> None:
     venue.state.events.marks_moved = True
     venue.step()
     assert venue.position(ALICE) == 0
+
+
+def test_the_liquidation_price_is_that_of_the_tier_the_position_falls_into() -> None:
+    venue = leveraged("250000", faucet=25_000_000, bob=200_000_000, leverage=10, times=2)
+    px = liquidation_px(venue, ALICE)
+    # 90,000,000 at 180, where 10x holds; below 70,000,000, so below 140, it is 20x.
+    assert 133 * E8 < px < 134 * E8
+    assert has_enough(venue, ALICE, px + 100)
+    assert not has_enough(venue, ALICE, px - 100)
+
+
+def test_a_short_falls_into_a_dearer_tier() -> None:
+    venue = leveraged("150000", faucet=200_000_000, bob=40_000_000, times=2)
+    px = liquidation_px(venue, BOB)
+    # 54,000,000 at 180, where 20x holds; 10x from 70,000,000, so from 233.33.
+    assert px > 234 * E8
+    assert has_enough(venue, BOB, px - 100)
+    assert not has_enough(venue, BOB, px + 100)
+
+
+def test_the_liquidated_is_notified_and_nobody_else() -> None:
+    venue = leveraged()
+    venue.place(CAROL, limit("174", "200"))
+    mark(venue, "174")
+    assert venue.block is not None
+    streams = Streams(venue.venue)
+    told = list(streams.messages(venue.block, [Notification(user=who) for who in (ALICE, BOB, CAROL)]))
+    ((stream, frame),) = told
+    assert (stream, frame.channel) == (Notification(user=ALICE), "notification")
+    assert frame.data["notification"].startswith("Liquidated: positions of 17400.0 USD")
+    venue.venue.answers = replace(venue.venue.answers, notify_liquidations=False)
+    assert not list(streams.messages(venue.block, [Notification(user=ALICE)]))
 
 
 def test_without_a_book_the_liquidator_takes_positions_and_all_margin_below_two_thirds() -> None:

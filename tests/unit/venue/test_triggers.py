@@ -14,6 +14,7 @@ from perpmaker.venue.engine.orders import Grouping, Order, Tif, Wait
 from perpmaker.venue.engine.resting import cancel_all, drop
 from perpmaker.venue.engine.statuses import Status
 from perpmaker.venue.units import E8, parse_e8
+from perpmaker.venue.views.orders import frontend_open_orders, order_record
 
 STOP, PROFIT, PARENT = ("0x" + digit * 32 for digit in "123")
 
@@ -111,6 +112,30 @@ def test_a_fired_limit_order_rests_under_its_oid() -> None:
     assert [update.status for update in block.events.updates] == [Status.TRIGGERED, Status.OPEN]
     assert venue.opened(ALICE) == [(174 * E8, E8)]
     assert order_of(venue, STOP).oid == before
+
+
+@pytest.mark.parametrize(
+    ("stays", "shown"),
+    [(False, (False, "N/A", "0.0", "Gtc")), (True, (True, "Price below 175", "175.0", None))],
+)
+def test_a_fired_limit_order_is_shown_as_the_live_order_it_has_become(
+    stays: bool, shown: tuple[bool, str, str, str | None]
+) -> None:
+    venue = with_position(orders=OrderRules(fired_stays_trigger=stays))
+    venue.place(ALICE, trigger("175", "174", market=False, cloid=STOP))
+    (waiting,) = frontend_open_orders(venue.state, venue.state.accounts[ALICE])
+    assert (waiting["isTrigger"], waiting["tif"]) == (True, None)
+    venue.move_mark("175")
+    (live,) = frontend_open_orders(venue.state, venue.state.accounts[ALICE])
+    assert (live["isTrigger"], live["triggerCondition"], live["triggerPx"], live["tif"]) == shown
+    assert live["orderType"] == "Stop Limit"
+
+
+def test_a_trigger_order_that_never_fired_is_recorded_as_one() -> None:
+    venue = with_position()
+    venue.place(ALICE, trigger("185", cloid=STOP))
+    assert venue.status(ALICE, STOP) == "badTriggerPxRejected"
+    assert order_record(venue.state, order_of(venue, STOP))["order"]["isTrigger"]
 
 
 def test_a_fired_order_without_a_position_left_is_refused_as_reduce_only() -> None:

@@ -169,17 +169,21 @@ def transferable_e8(state: State, account: Account, dex: int = 0) -> int:
 def liquidation_px_e8(state: State, account: Account, market: Market) -> int | None:
     """Mark at which the position's equity would meet maintenance margin, or None when no price does.
 
-    `px - side * available / size / (1 - l * side)`, with `l` the maintenance rate of the tier at that price.
-    Source: Hyperliquid documentation, "Liquidations".
+    `px - side * available / size / (1 - l * side)`, with `l` the maintenance rate of the tier at that price. The rate
+    grows with the value, so of the prices that the tiers would give, that tier's is the one met first.
+    Source: Hyperliquid documentation, "Liquidations" and "Margin tiers".
     """
+    mark, szi = state.mark_px_e8(market.asset), account.szi_e8(market.asset)
+    size, value = abs(szi), abs(signed_value_e8(state, account, market.asset))
     if is_isolated(account, market):
-        free = isolated_equity_e8(state, account, market.asset) - maintenance_of_e8(state, account, market)
+        equity = isolated_equity_e8(state, account, market.asset)
     else:
         dex = market.dex.index
-        free = cross_equity_e8(state, account, dex) - maintenance_margin_e8(state, account, dex)
-    mark, szi = state.mark_px_e8(market.asset), account.szi_e8(market.asset)
-    size = abs(szi)
-    distance = free * E8 // size
-    double = 2 * market.tier_max_leverage(notional_e8(mark, size))
-    px = mark - distance * double // (double - 1) if szi > 0 else mark + distance * double // (double + 1)
+        others = maintenance_margin_e8(state, account, dex) - market.maintenance_margin(value)
+        equity = cross_equity_e8(state, account, dex) - others
+    found: list[int] = []
+    for tier in market.maintenance_tiers():
+        distance, double = (equity - tier.margin_e8(value)) * E8 // size, 2 * tier.max_leverage
+        found.append(mark - distance * double // (double - 1) if szi > 0 else mark + distance * double // (double + 1))
+    px = max(found) if szi > 0 else min(found)
     return px if px > 0 else None

@@ -8,6 +8,7 @@ Source: Hyperliquid documentation, "Tick and lot size" and "Margin tiers".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from perpmaker.venue.engine.listings import (
     ASSETS_PER_DEX,
@@ -32,6 +33,30 @@ class Tier:
 
     lower_bound_e8: int
     max_leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Maintenance margin of one tier: `value / (2 * max_leverage) - deduction_e8`."""
+
+    lower_bound_e8: int
+    max_leverage: int
+    deduction_e8: int
+
+    def margin_e8(self, position_value_e8: int) -> int:
+        return position_value_e8 // (2 * self.max_leverage) - self.deduction_e8
+
+
+@cache
+def _maintenance(tiers: tuple[Tier, ...]) -> tuple[Maintenance, ...]:
+    found: list[Maintenance] = []
+    deduction = 0
+    for tier in tiers:
+        if found:
+            step = tier.lower_bound_e8 // (2 * tier.max_leverage)
+            deduction += step - tier.lower_bound_e8 // (2 * found[-1].max_leverage)
+        found.append(Maintenance(tier.lower_bound_e8, tier.max_leverage, deduction))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +115,14 @@ class Market:
         """Leverage allowed for a position of this value."""
         return next(t.max_leverage for t in reversed(self.tiers) if position_value_e8 >= t.lower_bound_e8)
 
+    def maintenance_tiers(self) -> tuple[Maintenance, ...]:
+        """Rate and deduction of each tier, so that the margin does not jump where one begins."""
+        return _maintenance(self.tiers)
+
     def maintenance_margin(self, position_value_e8: int) -> int:
-        """Maintenance margin with tier deductions: `value * rate - deduction`, rate `1 / (2 * leverage)`."""
-        deduction = 0
-        previous: Tier | None = None
-        margin = 0
-        for tier in self.tiers:
-            if previous is not None and position_value_e8 < tier.lower_bound_e8:
-                break
-            if previous is not None:
-                step = tier.lower_bound_e8 // (2 * tier.max_leverage)
-                deduction += step - tier.lower_bound_e8 // (2 * previous.max_leverage)
-            margin = position_value_e8 // (2 * tier.max_leverage) - deduction
-            previous = tier
-        return margin
+        """Maintenance margin of a position of this value, by the tier it is in."""
+        tiers = reversed(self.maintenance_tiers())
+        return next(tier.margin_e8(position_value_e8) for tier in tiers if position_value_e8 >= tier.lower_bound_e8)
 
 
 _BY_COIN = {listing.coin: listing for listing in LISTINGS}

@@ -36,5 +36,7 @@ class OrderRules:
     """How lately an order must have joined its queue for a paying one to go ahead of it."""
     twap_min_per_minute: bool = False
     """A TWAP order must be worth $10 for each of its minutes; else $100 whatever its length."""
+    fired_stays_trigger: bool = False
+    """An order that has fired is still shown as a trigger order; else as the live order it has become."""
     texts: Mapping[Status, str] = field(default_factory=dict)
     """Words of refusals that replace the venue's own."""

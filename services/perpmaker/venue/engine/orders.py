@@ -76,10 +76,10 @@ class Builder:
 class Order:
     """One order, open or remembered. Prices and sizes are scaled by 1e8, times are block times in ms.
 
-    An order with `wait` is open but in no book and reserves no margin. `children` are the oids of the orders
-    that protect this one, `siblings` of those that go when this one is filled. `priority_e8` is the fraction of
-    the notional (1e-8) paid to stand ahead; `rested_ms` is when it joined its queue. `px_e8` of a market order
-    bounds what it may pay.
+    An order with `wait` is open but in no book and reserves no margin; it `has_fired` once its trigger was reached.
+    `children` are the oids of the orders that protect this one, `siblings` of those that go when this one is filled.
+    `priority_e8` is the fraction of the notional (1e-8) paid to stand ahead; `rested_ms` is when it joined its queue.
+    `px_e8` of a market order bounds what it may pay.
     """
 
     oid: int
@@ -107,6 +107,7 @@ class Order:
     twap_id: int | None = None
     filled_sz_e8: int = 0
     rested_ms: int = 0
+    has_fired: bool = False
 
     @property
     def is_open(self) -> bool:

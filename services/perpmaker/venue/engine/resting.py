@@ -37,6 +37,7 @@ def release(state: State, order: Order) -> None:
     """Let a waiting order go on to the book; what happens to it there is not decided here."""
     _leave_waiting(state, state.accounts[order.address], order)
     order.wait = Wait.NOTHING
+    order.has_fired = True
     state.set_status(order, Status.TRIGGERED)
 
 

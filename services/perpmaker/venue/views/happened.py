@@ -91,6 +91,10 @@ def happened(venue: Venue, stream: Subscription, events: Events) -> Iterator[Fra
                 yield Frame("userTwapHistory", {"user": user, "history": reached})
         case subs.UserEvents(user):
             yield from _user_events(venue, user, events)
+        case subs.Notification(user) if venue.answers.notify_liquidations:
+            for notice in events.liquidations:
+                if notice.address == user:
+                    yield Frame("notification", {"notification": orders.liquidation_text(notice)})
         case subs.UserFundings(user):
             paid = [orders.funding_event(state, p) for p in events.funding if p.address == user]
             if paid:

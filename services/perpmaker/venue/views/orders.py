@@ -42,8 +42,12 @@ def basic_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
 
 
 def frontend_order(state: State, order: Order, sz_e8: int) -> dict[str, Any]:
-    """The long shape of `frontendOpenOrders`, `orderStatus` and the `openOrders` stream."""
-    trigger = order.trigger
+    """The long shape of `frontendOpenOrders`, `orderStatus` and the `openOrders` stream.
+
+    A trigger order that has fired is a live order: only `orderType` still tells where it came from.
+    """
+    is_live = order.has_fired and not state.rules.orders.fired_stays_trigger
+    trigger = None if is_live else order.trigger
     return {
         "coin": state.market(order.asset).coin,
         "side": side(order.is_buy),
@@ -161,6 +165,12 @@ def liquidation(notice: LiquidationNotice) -> dict[str, Any]:
         "liquidated_ntl_pos": shown_e8(notice.value_e8),
         "liquidated_account_value": shown_e8(notice.equity_e8),
     }
+
+
+def liquidation_text(notice: LiquidationNotice) -> str:
+    """The same for people to read."""
+    value, equity = shown_e8(notice.value_e8), shown_e8(notice.equity_e8)
+    return f"Liquidated: positions of {value} USD with {equity} USD left to hold them."
 
 
 def trade(state: State, made: Trade) -> dict[str, Any]:
