@@ -94,7 +94,7 @@ e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e $(E2E)
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev --extra parquet pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --constraint requirements.lock pyproject.toml -o requirements.image.lock
 
 clean: ## Remove the virtual environment and everything generated while running

@@ -10,13 +10,13 @@ from tests.support.venue import running
 from tests.support.waiting import until
 
 from perpmaker.venue.flow.parameters import EPISODES
+from perpmaker.venue.flow.replay.reading import read_recording
 from perpmaker.venue.flow.replay.schema import (
     SCHEMA,
     BookRecord,
     Header,
     RecordingError,
     TradeRecord,
-    read_recording,
     write_line,
 )
 

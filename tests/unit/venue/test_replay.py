@@ -26,6 +26,7 @@ from perpmaker.venue.flow.replay.queueing import (
     cancelled,
     queue_model,
 )
+from perpmaker.venue.flow.replay.reading import read_recording
 from perpmaker.venue.flow.replay.recorder import Recorder
 from perpmaker.venue.flow.replay.schema import (
     SCHEMA,
@@ -36,7 +37,6 @@ from perpmaker.venue.flow.replay.schema import (
     Record,
     RecordingError,
     TradeRecord,
-    read_recording,
     write_line,
 )
 from perpmaker.venue.units import E8

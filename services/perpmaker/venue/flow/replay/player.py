@@ -13,6 +13,7 @@ from perpmaker.venue.core import HOUSE_FUNDS_E8, Venue
 from perpmaker.venue.engine.markets import Market
 from perpmaker.venue.flow.participants import house_address
 from perpmaker.venue.flow.replay.queueing import QueueModel
+from perpmaker.venue.flow.replay.reading import read_recording
 from perpmaker.venue.flow.replay.recorded_book import RecordedBook
 from perpmaker.venue.flow.replay.schema import (
     BookRecord,
@@ -22,7 +23,6 @@ from perpmaker.venue.flow.replay.schema import (
     Record,
     RecordingError,
     TradeRecord,
-    read_recording,
 )
 from perpmaker.venue.units import parse_e8
 

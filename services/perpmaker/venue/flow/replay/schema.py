@@ -1,7 +1,8 @@
-"""The file format of recorded markets: JSON Lines, one record a line, ordered by time.
+"""The file format of recorded markets: JSON Lines or Parquet, one record a line or row, ordered by time.
 
-The first line is the header, `{"type": "header", "schema": "perpmaker-recording/1", "coins": ["SOL"], "depth": 20}`.
-Every other line has a time `t` (ms of the exchange's clock) and a `coin`:
+The first line is the header, `{"type": "header", "schema": "perpmaker-recording/1", "coins": ["SOL"], "depth": 20}`;
+in Parquet it is the value of `perpmaker.header` in the metadata of the file. Every other line, and every row, has a
+`type`, a time `t` (ms of the exchange's clock) and a `coin`:
 
 | type | fields | meaning |
 |---|---|---|
@@ -10,14 +11,14 @@ Every other line has a time `t` (ms of the exchange's clock) and a `coin`:
 | `trade` | `side` `"B"` or `"A"` (the taker's), `px`, `sz` | one execution |
 | `oracle` | `px` | the oracle price from now on |
 
-Prices and sizes are decimal strings of at most eight places, as on the exchange's wire. A trade comes before the book
-change it caused. Fields this table does not name are ignored, so a recording may carry more.
+Prices and sizes are decimal strings of at most eight places, as on the exchange's wire; Parquet may have them as
+decimals too, never as floats. There, columns that a row has no use for are null, and a level is a list or struct of
+two. A trade comes before the book change it caused. Fields this table does not name are ignored, so a recording may
+carry more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -74,48 +75,34 @@ class OracleRecord(msgspec.Struct, tag_field="type", tag="oracle", frozen=True):
 
 Record = BookRecord | DeltaRecord | TradeRecord | OracleRecord
 _HEADER: msgspec.json.Decoder[Header] = msgspec.json.Decoder(Header)
-_RECORD: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 class RecordingError(ValueError):
-    """A recording that cannot be played; the text names file and line."""
+    """A recording that cannot be played; the text names file and line or row."""
 
 
 def write_line(record: Header | Record) -> bytes:
     return msgspec.json.encode(record) + b"\n"
 
 
-def read_recording(path: Path) -> tuple[Header, tuple[Record, ...]]:
-    """The whole of a recording. Raises `RecordingError` for what is no recording, out of order or not decimal."""
+def header_of(text: bytes | str, where: str) -> Header:
+    """The header in this text. Raises `RecordingError` that names the place."""
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise RecordingError(f"{path}: {error.strerror}") from None
-    if not lines:
-        raise RecordingError(f"{path}: empty")
-    try:
-        header = _HEADER.decode(lines[0])
+        header = _HEADER.decode(text)
     except msgspec.DecodeError as error:
-        raise RecordingError(f"{path}:1: {error}") from None
+        raise RecordingError(f"{where}: {error}") from None
     if header.schema != SCHEMA:
-        raise RecordingError(f"{path}:1: schema is {header.schema!r}, this reads {SCHEMA!r}")
-    return header, tuple(_records(path, header, lines[1:]))
+        raise RecordingError(f"{where}: schema is {header.schema!r}, this reads {SCHEMA!r}")
+    return header
 
 
-def _records(path: Path, header: Header, lines: Iterable[bytes]) -> Iterator[Record]:
-    last_ms = 0
-    for number, line in enumerate(lines, 2):
-        try:
-            record = _RECORD.decode(line)
-            _check_decimals(record)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise RecordingError(f"{path}:{number}: {error}") from None
-        if record.coin not in header.coins:
-            raise RecordingError(f"{path}:{number}: {record.coin} is not among the header's coins")
-        if record.t < last_ms:
-            raise RecordingError(f"{path}:{number}: time runs backwards")
-        last_ms = record.t
-        yield record
+def check_record(record: Record, header: Header, last_ms: int) -> None:
+    """Raise `ValueError` for numbers that are not decimal, a coin the header does not name, or a time gone by."""
+    _check_decimals(record)
+    if record.coin not in header.coins:
+        raise ValueError(f"{record.coin} is not among the header's coins")
+    if record.t < last_ms:
+        raise ValueError("time runs backwards")
 
 
 def _check_decimals(record: Record) -> None:
