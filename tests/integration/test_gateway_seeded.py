@@ -41,6 +41,7 @@ async def test_it_signs_up_by_itself_and_tells_who_it_is(tmp_path: Path) -> None
         status = gateway.service.status()
         assert (status.account_address, status.signer_address) == (ACCOUNT, SIGNER)
         assert status.exchange_connected
+        assert status.network == "Simulated"
         assert status.signer_valid_until_ms > 0
         assert 0 < status.rate_limit_used_ppm < 1_000_000
         assert await _role(venue) == {"role": "agent", "data": {"user": ACCOUNT}}

@@ -89,6 +89,7 @@ class ScriptedGateway(_Configured, gateway_pb2_grpc.ReferenceServiceServicer):
     ready = True
     signer = "0x" + "11" * 20
     key_refusal = ""
+    network = ""
 
     async def ApplyConfig(self, request: Any, context: Any) -> Any:
         unknown = [m for m in json.loads(request.part_json)["markets"] if m not in self.exchange.listed]
@@ -123,6 +124,7 @@ class ScriptedGateway(_Configured, gateway_pb2_grpc.ReferenceServiceServicer):
             dead_man_deadline_ms=1,
             dead_man_firings_left=9,
             key_refusal=self.key_refusal,
+            network=self.network,
         )
 
     async def ListInstruments(self, request: Any, context: Any) -> Any:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from perpmaker.common.config import Part
 from perpmaker.common.reconfigure import VersionedPart
 from perpmaker.common.service import Endpoint
-from perpmaker.hyperliquid.networks import Network
+from perpmaker.hyperliquid.networks import Network, network_at
 
 Item = TypeVar("Item")
 
@@ -97,6 +97,16 @@ class GatewayPart(VersionedPart):
     """Silence after which a socket counts as dead."""
     feed_timeout_s: float = Field(5.0, gt=0)
     """Silence after which the market data socket counts as dead."""
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        asked = network_at(self.api_url)
+        if asked is not None and asked is not self.network:
+            raise ValueError(
+                f"network is {self.network.value}, but {self.api_url} is the exchange of {asked.value}:"
+                " it would refuse every signature; correct one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_wallet(self) -> Self:

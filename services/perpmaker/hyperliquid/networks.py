@@ -25,6 +25,11 @@ def api_url(network: Network) -> str | None:
     return _API_URL.get(network)
 
 
+def network_at(url: str) -> Network | None:
+    """Network whose public API address this is; None for any other address, which may stand for any of them."""
+    return next((network for network, known in _API_URL.items() if url.rstrip("/").lower() == known), None)
+
+
 def ws_url(api: str) -> str:
     """WebSocket address that belongs to an API address."""
     return f"ws{api.removeprefix('http').rstrip('/')}/ws"

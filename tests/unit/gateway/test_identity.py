@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from perpmaker.api.parts import GatewayPart
 from perpmaker.common.config import ConfigError, parse_part
@@ -72,3 +73,26 @@ def test_a_part_without_exactly_one_wallet_is_refused_with_the_remedy(changes: d
     document = _part(simulated_seed="x").model_copy(update={"simulated_seed": None} | changes)
     with pytest.raises(ConfigError, match=said):
         parse_part(Path("gateway.json"), document.model_dump_json(warnings=False), GatewayPart)
+
+
+@pytest.mark.parametrize(
+    ("network", "url", "is_right"),
+    [
+        (Network.MAINNET, "https://api.hyperliquid.xyz", True),
+        (Network.TESTNET, "https://api.hyperliquid-testnet.xyz/", True),
+        (Network.TESTNET, "https://api.hyperliquid.xyz", False),
+        (Network.MAINNET, "https://api.hyperliquid-testnet.xyz/", False),
+        (Network.SIMULATED, "https://API.hyperliquid.xyz", False),
+        (Network.SIMULATED, "http://127.0.0.1:8010", True),
+        (Network.MAINNET, "https://proxy.example", True),
+    ],
+)
+def test_a_gateway_is_not_pointed_at_the_exchange_of_another_network(
+    network: Network, url: str, is_right: bool
+) -> None:
+    wallet = {"simulated_seed": None, "address": "0x" + "11" * 20, "key_file": Path("/key")}
+    if is_right:
+        assert _part(network=network, api_url=url, **wallet).network is network
+        return
+    with pytest.raises(ValidationError, match="is the exchange of"):
+        _part(network=network, api_url=url, **wallet)

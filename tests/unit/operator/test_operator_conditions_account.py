@@ -44,6 +44,7 @@ def found(type_: ConditionType, **changes: Any) -> tuple[str, str]:
     view = changes.get("view", VIEW)
     whole = {
         "accepted": Verdict(Reason.VALID, "it can be run"),
+        "network": "Testnet",
         "view": view,
         "gateway": UP,
         "order_state": UP,
@@ -85,6 +86,10 @@ def gateway(**changes: Any) -> dict[str, Any]:
         (ConditionType.EXCHANGE_CONNECTED, {}, ("True", "Connected")),
         (ConditionType.EXCHANGE_CONNECTED, gateway(exchange_connected=False), ("False", "Disconnected")),
         (ConditionType.EXCHANGE_CONNECTED, {"venue": DOWN}, ("False", "ImagePullFailed")),
+        (ConditionType.EXCHANGE_CONNECTED, gateway(network="Testnet"), ("True", "Connected")),
+        (ConditionType.EXCHANGE_CONNECTED, gateway(network="Mainnet"), ("False", "NetworkMismatch")),
+        (ConditionType.READY, gateway(network="Mainnet", key_refusal="no agent"), ("False", "NetworkMismatch")),
+        (ConditionType.READY, {**gateway(network="Mainnet"), "network": ""}, ("True", "Ready")),
         (ConditionType.EXCHANGE_CONNECTED, {"venue": None}, ("True", "Connected")),
         (ConditionType.GATEWAY_AVAILABLE, {}, ("True", "Available")),
         (ConditionType.GATEWAY_AVAILABLE, {"gateway": DOWN}, ("False", "ImagePullFailed")),

@@ -60,6 +60,7 @@ class Condition:
             reason=reason,
             signer_address=parts.signer.address,
             account_address=parts.identity.address,
+            network=parts.part.network.value,
             exchange_connected=parts.account_stream.is_complete and parts.market_stream.is_complete,
             signer_valid_until_ms=parts.signer.valid_until_ms,
             signer_confirmed=parts.signer.is_confirmed,

@@ -22,6 +22,8 @@ class AccountObserved:
     """Everything that the conditions of a TradingAccount are judged from."""
 
     accepted: Verdict
+    network: str
+    """What the spec wants; empty where there is no telling."""
     view: AccountView
     gateway: Workload
     order_state: Workload
@@ -60,6 +62,8 @@ def judge(seen: AccountObserved) -> list[Finding]:
         seen,
         accepted_finding,
         (
+            # First, for what another network says of key and orders is not about this account.
+            *(((exchange, Reason.NETWORK_MISMATCH),) if exchange.reason is Reason.NETWORK_MISMATCH else ()),
             (store, Reason.STORE_UNAVAILABLE),
             (credentials, Reason.CREDENTIALS_INVALID),
             (exchange, Reason.EXCHANGE_DISCONNECTED),
@@ -146,9 +150,22 @@ def _exchange(seen: AccountObserved) -> Finding:
         return false(type_, seen.venue.reason, f"the simulated exchange: {seen.venue.message}")
     if not isinstance(facts, GatewayFacts):
         return unknown(type_, Reason.UNKNOWN, f"the gateway: {facts}")
+    if other := other_network(seen.view, seen.network):
+        return false(type_, Reason.NETWORK_MISMATCH, other)
     if not facts.exchange_connected:
         return false(type_, Reason.DISCONNECTED, f"sockets are down or incomplete: {facts.reason or 'no reason told'}")
     return true(type_, Reason.CONNECTED, "account and market data sockets are complete")
+
+
+def other_network(view: AccountView, wanted: str) -> str:
+    """Why a gateway's word is not of the account's exchange, with the remedy; empty when it is, or nobody can tell."""
+    told = view.gateway.network if isinstance(view.gateway, GatewayFacts) else ""
+    if not told or not wanted or told == wanted:
+        return ""
+    return (
+        f"spec.network is {wanted}, but the gateway that answers speaks to {told}: it is one of another account or of"
+        " an earlier one of this name; look for orders there, then delete its Deployment, which is made anew"
+    )
 
 
 def _switch(seen: AccountObserved) -> Finding:

@@ -69,6 +69,8 @@ class Reason(StrEnum):
     # AccountReady
     NOT_FOUND = "NotFound"
     NOT_READY = "NotReady"
+    NETWORK_MISMATCH = "NetworkMismatch"
+    """The gateway speaks to another network than the account is of."""
 
     # WorkloadAvailable and its kin
     AVAILABLE = "Available"

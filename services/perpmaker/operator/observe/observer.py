@@ -329,6 +329,7 @@ def _gateway_news(answer: GatewayAnswer) -> object:
         answer.reason,
         answer.applied_revision,
         answer.account_address,
+        answer.network,
         answer.signer_address,
         answer.key_refusal,
         answer.signer_valid_until_ms,

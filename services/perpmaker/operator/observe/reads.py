@@ -95,6 +95,7 @@ async def read_gateway(channel: aio.Channel) -> GatewayAnswer:
         dead_man_refusal=answer.dead_man_refusal,
         dead_man_firings_left=answer.dead_man_firings_left,
         rate_limit_used_ppm=answer.rate_limit_used_ppm,
+        network=answer.network,
     )
 
 

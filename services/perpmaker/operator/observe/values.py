@@ -69,6 +69,8 @@ class GatewayFacts:
     dead_man_refusal: str
     dead_man_firings_left: int
     rate_limit_used_ppm: int
+    network: str = ""
+    """Network that it speaks to and signs for; empty while it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,7 @@ class AccountReconciler:
         latch = kill_switch.judge(view.risk, "", before.get("killSwitch") or {})
         seen = account_conditions.AccountObserved(
             accepted=accepted,
+            network=account.spec.network.value if account is not None else "",
             view=view,
             gateway=work.workloads[Role.GATEWAY],
             order_state=work.workloads[Role.ORDER_STATE],
@@ -436,7 +437,9 @@ def ready_verdict(body: Manifest | None, name: str) -> Verdict:
         return Verdict(Reason.NOT_READY, f"TradingAccount {name} has not been looked at yet")
     if ready["status"] == "True" or ready["reason"] == Reason.KILL_SWITCH_TRIPPED.value:
         return Verdict(Reason.READY, f"TradingAccount {name} is ready")
-    return Verdict(Reason.NOT_READY, f"TradingAccount {name}: {ready['reason']}: {ready['message']}")
+    is_elsewhere = ready["reason"] == Reason.NETWORK_MISMATCH.value
+    reason = Reason.NETWORK_MISMATCH if is_elsewhere else Reason.NOT_READY
+    return Verdict(reason, f"TradingAccount {name}: {ready['reason']}: {ready['message']}")
 
 
 __all__ = ["AccountReconciler", "Assessed", "account_status", "is_frozen", "ready_verdict"]

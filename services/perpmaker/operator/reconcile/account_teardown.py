@@ -8,6 +8,7 @@ from typing import Final
 from perpmaker.api.v1alpha1.shared import DeletionPolicy
 from perpmaker.api.v1alpha1.shared import TeardownStep as Step
 from perpmaker.operator import names, times
+from perpmaker.operator.conditions.account import other_network
 from perpmaker.operator.conditions.maker import Verdict
 from perpmaker.operator.conditions.reasons import Reason
 from perpmaker.operator.interfaces import Manifest, Ref, TornDown
@@ -111,7 +112,13 @@ class AccountTeardown:
             return
         if known.proofs_s and deps.clock.monotonic_s() - known.proofs_s[0] < APART_S:
             return
-        facts = deps.observer.account(ref).risk
+        view = deps.observer.account(ref)
+        if elsewhere := other_network(view, (body.get("spec") or {}).get("network", "")):
+            known.silent = 0
+            known.proofs_s.clear()
+            self._failed(body, known, elsewhere)
+            return
+        facts = view.risk
         for market in sorted(facts.markets) if isinstance(facts, RiskFacts) else ():
             answer = await deps.commands.close_market(risk, market, body["metadata"]["uid"])
             if not (isinstance(answer, Closed) and answer.verified_empty):

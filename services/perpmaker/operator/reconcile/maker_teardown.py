@@ -16,6 +16,7 @@ from perpmaker.api.v1alpha1.shared import TeardownStep as Step
 from perpmaker.operator import acceptance, names, times
 from perpmaker.operator import children as build
 from perpmaker.operator.conditions import findings
+from perpmaker.operator.conditions.account import other_network
 from perpmaker.operator.conditions.findings import Finding, false
 from perpmaker.operator.conditions.maker import Verdict, reconciling, stalled
 from perpmaker.operator.conditions.reasons import ConditionType, Reason
@@ -243,6 +244,11 @@ class MakerTeardown:
             return
         if known.proofs_s and known.proofs_s[-1] >= known.step_since_s and known.proof is Proof.TWICE:
             return
+        if elsewhere := self._elsewhere(case):
+            known.silent = 0
+            known.proofs_s.clear()
+            self._failed(case, known, elsewhere)
+            return
         answer = await deps.commands.close_market(case.risk, case.symbol, case.uid)
         if isinstance(answer, Refused) and answer.is_unknown:
             # Risk does not have the market, so order-state takes nothing for it either.
@@ -262,6 +268,11 @@ class MakerTeardown:
                 known.silent, known.is_closed = 0, True
                 known.proofs_s.clear()
                 self._failed(case, known, f"{answer.remaining} orders are still in doubt")
+
+    def _elsewhere(self, case: _Case) -> str:
+        """Why an empty book is no proof: it is that of another network. Empty when there is no such thing."""
+        wanted = case.parsed_account.spec.network.value if case.parsed_account is not None else ""
+        return other_network(self._deps.observer.account(case.account), wanted)
 
     async def _ask_exchange(self, case: _Case, known: Progress) -> None:
         deps = self._deps

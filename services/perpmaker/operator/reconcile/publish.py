@@ -48,6 +48,9 @@ def news(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[News]:
     account = _turned(old, new, ConditionType.ACCOUNT_READY)
     if account is not None and account["status"] == _FALSE:
         yield EventReason.ACCOUNT_NOT_READY, account["message"], True
+    exchange = _turned(old, new, ConditionType.EXCHANGE_CONNECTED)
+    if exchange is not None and exchange["reason"] == Reason.NETWORK_MISMATCH.value:
+        yield EventReason.NETWORK_MISMATCH, exchange["message"], True
     for type_ in _WORKLOADS:
         workload = _turned(old, new, type_)
         if workload is not None and workload["reason"] in _FAILING:

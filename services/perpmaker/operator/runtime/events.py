@@ -53,6 +53,7 @@ class Reason(StrEnum):
     INVALID = "Invalid"
     NAME_CONFLICT = "NameConflict"
     ACCOUNT_NOT_READY = "AccountNotReady"
+    NETWORK_MISMATCH = "NetworkMismatch"
     WORKLOAD_FAILING = "WorkloadFailing"
     CONFIG_REJECTED = "ConfigRejected"
     NOT_QUOTING = "NotQuoting"

@@ -2153,6 +2153,7 @@ class GetStatusResponse(_message.Message):
     SIGNER_CONFIRMED_FIELD_NUMBER: _builtins.int
     ACTIONS_LEFT_FIELD_NUMBER: _builtins.int
     ACTIONS_LEFT_MILLIHOURS_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     ready: _builtins.bool
     """Placements are possible."""
     reason: _builtins.str
@@ -2191,6 +2192,8 @@ class GetStatusResponse(_message.Message):
     """Order items that may be sent before the address budget slows the account down."""
     actions_left_millihours: _builtins.int
     """How long they last at the rate of the last hour, thousandths of an hour; 0 when nothing was sent or nothing is left."""
+    network: _builtins.str
+    """Network whose exchange is asked and for which actions are signed: Mainnet, Testnet or Simulated."""
     @_builtins.property
     def tick_to_order(self) -> Global___Quantiles:
         """Book frame in to signed orders handed to the socket, of plans that answer to a frame: one that was held back, by the
@@ -2230,10 +2233,11 @@ class GetStatusResponse(_message.Message):
         signer_confirmed: _builtins.bool = ...,
         actions_left: _builtins.int = ...,
         actions_left_millihours: _builtins.int = ...,
+        network: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["round_trip", b"round_trip", "sign", b"sign", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "actions_left", b"actions_left", "actions_left_millihours", b"actions_left_millihours", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_confirmed", b"signer_confirmed", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_address", b"account_address", "actions_left", b"actions_left", "actions_left_millihours", b"actions_left_millihours", "address_budget_left", b"address_budget_left", "applied_revision", b"applied_revision", "clock_offset_ms", b"clock_offset_ms", "dead_man_deadline_ms", b"dead_man_deadline_ms", "dead_man_firings_left", b"dead_man_firings_left", "dead_man_refusal", b"dead_man_refusal", "exchange_connected", b"exchange_connected", "highest_nonce", b"highest_nonce", "ip_weight_used", b"ip_weight_used", "key_refusal", b"key_refusal", "network", b"network", "rate_limit_used_ppm", b"rate_limit_used_ppm", "ready", b"ready", "reason", b"reason", "round_trip", b"round_trip", "sign", b"sign", "signer_address", b"signer_address", "signer_confirmed", b"signer_confirmed", "signer_valid_until_ms", b"signer_valid_until_ms", "tick_to_order", b"tick_to_order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
