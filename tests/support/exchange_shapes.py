@@ -461,8 +461,13 @@ class Performance(Shape):
     vlm: Amount
 
 
+class Referrer(Shape):
+    referrer: Address
+    code: str
+
+
 class Referral(Shape):
-    referred_by: None
+    referred_by: Referrer | None
     cum_vlm: Amount
     unclaimed_rewards: Amount
     claimed_rewards: Amount

@@ -150,6 +150,12 @@ def venue(
     sub_account_volume: Annotated[
         int, typer.Option(min=0, metavar="USD", help="Traded volume below which createSubAccount is refused.")
     ] = _VENUE.sub_account_volume_usd,
+    testnet_tiers: Annotated[
+        bool, typer.Option("--testnet-tiers", help="Margin tiers and liquidations of the testnet, which are small.")
+    ] = _VENUE.testnet_tiers,
+    staked_tokens: Annotated[
+        int, typer.Option(min=0, metavar="N", help="What each new account has staked; lowers its fees.")
+    ] = _VENUE.staked_tokens,
     virtual_time: Annotated[
         bool, typer.Option("--virtual-time", help="Let time pass only when the control port's advance says so.")
     ] = _VENUE.virtual_time,
@@ -194,6 +200,8 @@ def venue(
             address_requests=address_requests,
             ws_users=ws_users,
             sub_account_volume_usd=sub_account_volume,
+            testnet_tiers=testnet_tiers,
+            staked_tokens=staked_tokens,
             virtual_time=virtual_time,
             start_ms=start_ms,
             faults=faults,

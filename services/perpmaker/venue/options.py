@@ -19,6 +19,9 @@ class VenueOptions:
     `limits` are those of the exchange on requests of an account and of a network address, or none. Where one network
     address stands for several machines, `ip_identities` says how many; every limit per network address grows by it.
 
+    `testnet_tiers` gives markets the testnet's small margin tiers and liquidates in parts from its smaller size on.
+    `staked_tokens` is what each new account has staked, which lowers its fees.
+
     `market` says how the simulated participants trade. With `replay` a recording takes their place, `queue` says how
     orders advance in its queues; `record` writes such a recording. The format is in `flow/replay/schema.py`.
     """
@@ -50,6 +53,8 @@ class VenueOptions:
     address_requests: int = 10_000
     ws_users: int = 10
     sub_account_volume_usd: int = 100_000
+    testnet_tiers: bool = False
+    staked_tokens: int = 0
     virtual_time: bool = False
     """Time passes only when the control port says so."""
     start_ms: int = 0

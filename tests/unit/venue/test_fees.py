@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.venue_core import ALICE, BOB, Bench, bench, limit
+from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit
 
 from perpmaker.venue.engine import fees
+from perpmaker.venue.engine.account_actions import SetReferrer
 from perpmaker.venue.engine.accounts import Account
+from perpmaker.venue.engine.answers import Ok
 from perpmaker.venue.engine.digest import state_hash
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.orders import Builder, NewOrder, Tif
 from perpmaker.venue.engine.state import Rules, State
 from perpmaker.venue.units import E8, parse_e8
 from perpmaker.venue.views.fee_rates import user_fees
+from perpmaker.venue.views.info import answer_info
+from perpmaker.venue.wire import info_requests as ask
 
 _DAY_MS = 86_400_000
 _TODAY_MS = 20_000 * _DAY_MS
@@ -91,10 +95,40 @@ def test_staking_lowers_positive_fees(staked: int, percent: int) -> None:
 def test_a_referral_lowers_fees_for_the_first_volume_only() -> None:
     state = state_of()
     account = trader(state)
-    account.has_referral_discount = True
+    account.referrer_code = "ANY"
     assert fees.rate_e12(state, account, state.markets[0], crossed=True) == 432 * 10**6
     account.volume_e8 = 25_000_000 * E8
     assert fees.rate_e12(state, account, state.markets[0], crossed=True) == 450 * 10**6
+
+
+def test_whoever_names_a_referrer_is_told_the_lower_fees() -> None:
+    venue = bench()
+    assert venue.run(ALICE, SetReferrer("ANY")) == Ok({"type": "default"})
+    shown = answer_info(venue.venue, ask.UserFees(user=ALICE))
+    assert (shown["userCrossRate"], shown["activeReferralDiscount"]) == ("0.000432", "0.04")
+    assert answer_info(venue.venue, ask.Referral(user=ALICE))["referredBy"]["code"] == "ANY"
+
+
+def test_new_accounts_have_staked_what_the_rules_say_and_the_house_nothing() -> None:
+    venue = bench(staked_tokens=1_001)
+    venue.place(ALICE, limit("170"))
+    venue.state.open_account(CAROL, is_house=True)
+    assert [venue.state.accounts[who].staked_tokens for who in (ALICE, CAROL)] == [1_001, 0]
+    shown = answer_info(venue.venue, ask.UserFees(user=ALICE))
+    assert shown["activeStakingDiscount"] == {"bpsOfMaxSupply": "0.01001", "discount": "0.15"}
+
+
+@pytest.mark.parametrize(("coin", "counted"), [("tst:GOLD", 18_000), ("tst:THIN", 1_800)])
+def test_volume_in_growth_mode_counts_a_tenth_for_tiers_and_requests(coin: str, counted: int) -> None:
+    venue = bench(coins=(coin,))
+    asset = venue.state.markets[0].asset
+    venue.state.marks[asset].pin(180 * E8)
+    venue.place(BOB, limit("180", "100", buy=False, asset=asset))
+    venue.place(ALICE, limit("180", "100", tif=Tif.IOC, asset=asset))
+    told = answer_info(venue.venue, ask.UserRateLimit(user=ALICE))
+    assert (told["cumVlm"], told["nRequestsCap"]) == (f"{counted}.0", 10_000 + counted)
+    today = answer_info(venue.venue, ask.UserFees(user=BOB))["dailyUserVlm"][-1]
+    assert (today["userAdd"], today["userCross"]) == (f"{counted}.0", "0.0")
 
 
 def test_discounts_and_the_deployers_factor_leave_rebates_alone() -> None:

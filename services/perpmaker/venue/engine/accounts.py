@@ -133,7 +133,6 @@ class Account:
         "fills",
         "full_liquidation_until_ms",
         "funding",
-        "has_referral_discount",
         "is_house",
         "isolated",
         "ledger",
@@ -168,7 +167,6 @@ class Account:
         self.fee_rates_cache = (-1, 0, 0)
         """Day since the epoch, and the taker and maker rate (1e-6) of that day."""
         self.staked_tokens = 0
-        self.has_referral_discount = False
         self.full_liquidation_until_ms: dict[int, int] = {}
         """Per dex: until when liquidation orders close everything at once."""
         self.open_orders: dict[int, Order] = {}

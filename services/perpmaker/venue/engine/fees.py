@@ -84,8 +84,9 @@ def staking_discount_percent(account: Account) -> int:
 
 
 def referral_discount_percent(account: Account) -> int:
+    """Whoever named a referrer pays less until it has traded enough."""
     is_young = account.volume_e8 < _REFERRAL_UP_TO_E8
-    return _REFERRAL_DISCOUNT_PERCENT if account.has_referral_discount and is_young else 0
+    return _REFERRAL_DISCOUNT_PERCENT if account.referrer_code and is_young else 0
 
 
 def rate_e12(state: State, account: Account, market: Market, *, crossed: bool) -> int:

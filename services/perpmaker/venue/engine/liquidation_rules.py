@@ -15,8 +15,7 @@ class LiquidationRules:
     """Positions above `partial_above_e8` (quote) are sent to the book in parts of `partial_percent`.
 
     After such a part everything is sent at once for `full_after_partial_ms`. `bound_percent` is how far from the mark
-    a liquidation order may pay; the exchange does not say, so this is the venue's choice. The testnet's threshold is
-    10,000 instead of 100,000.
+    a liquidation order may pay; the exchange does not say, so this is the venue's choice.
     """
 
     is_on: bool = True
@@ -24,3 +23,6 @@ class LiquidationRules:
     partial_percent: int = 20
     full_after_partial_ms: int = 30_000
     bound_percent: int = 10
+
+
+TESTNET = LiquidationRules(partial_above_e8=10_000 * E8)

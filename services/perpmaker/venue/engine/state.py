@@ -28,12 +28,16 @@ ZERO_HASH = "0x" + "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an operator of the venue may choose. Rates are in 1e-6 (450 is 4.5 bps)."""
+    """What an operator of the venue may choose. Rates are in 1e-6 (450 is 4.5 bps).
+
+    `staked_tokens` is what every new account but the house's has staked.
+    """
 
     taker_fee_e6: int = 450
     maker_fee_e6: int = 150
     funding_interval_ms: int = 3_600_000
     schedule_cancel_volume_e8: int = 0
+    staked_tokens: int = 0
     orders: OrderRules = field(default_factory=OrderRules)
     limits: LimitRules = field(default_factory=LimitRules)
     liquidation: LiquidationRules = field(default_factory=LiquidationRules)
@@ -197,6 +201,7 @@ class State:
         account = self.accounts.get(address)
         if account is None:
             account = self.accounts[address] = Account(address, is_house=is_house)
+            account.staked_tokens = 0 if is_house else self.rules.staked_tokens
         return account
 
     def deposit(self, address: str, quote_e8: int, *, is_house: bool = False, dex: Dex = DEXES[0]) -> Account:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
+from perpmaker.venue.engine.liquidation_rules import TESTNET, LiquidationRules
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.state import Rules
@@ -114,12 +115,14 @@ async def running_venue(
 
 def build(options: VenueOptions) -> Venue:
     """A venue before its first block. Raises `ValueError`."""
-    markets = list_markets(options.markets)
+    markets = list_markets(options.markets, testnet_tiers=options.testnet_tiers)
     rules = Rules(
         funding_interval_ms=options.funding_interval_ms,
         schedule_cancel_volume_e8=options.schedule_cancel_volume_usd * E8,
         limits=limits_of(options),
         orders=with_switches(OrderRules(), options.order_rules),
+        staked_tokens=options.staked_tokens,
+        liquidation=TESTNET if options.testnet_tiers else LiquidationRules(),
     )
     return build_venue(
         markets,

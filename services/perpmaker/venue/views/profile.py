@@ -5,6 +5,7 @@ An address the venue has never seen reads as an empty account, never as an error
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from perpmaker.venue.core import Venue
@@ -52,13 +53,13 @@ def _performance(venue: Venue, account: Account, length_ms: int | None) -> dict[
 
 
 def referral(account: Account) -> dict[str, Any]:
-    """Nobody refers anybody here; a code may be made once enough was traded."""
+    """The code the account named, of a referrer made up here; a code of its own may be made once enough was traded."""
     left_e8 = _REFERRAL_VOLUME_USD * E8 - account.volume_e8
     state: dict[str, Any] = {"stage": "needToCreateCode"}
     if left_e8 > 0:
         state = {"stage": "needToTrade", "data": {"required": shown_e8(left_e8)}}
     return {
-        "referredBy": None,
+        "referredBy": _referrer(account.referrer_code) if account.referrer_code else None,
         "cumVlm": shown_e8(account.volume_e8),
         "unclaimedRewards": "0.0",
         "claimedRewards": "0.0",
@@ -67,6 +68,10 @@ def referral(account: Account) -> dict[str, Any]:
         "referrerState": state,
         "rewardHistory": [],
     }
+
+
+def _referrer(code: str) -> dict[str, str]:
+    return {"referrer": "0x" + hashlib.blake2b(code.encode(), digest_size=20).hexdigest(), "code": code}
 
 
 def legal_check() -> dict[str, bool]:
