@@ -7,11 +7,13 @@ DEMO_SECONDS ?= 60
 DEMO_SEED ?= 7
 IMAGE ?= localhost/perpmaker:dev
 E2E ?= tests/e2e
+MINUTES ?= 30
+SEED ?= 1
 YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart.yaml values.yaml ci crds rules)
 PROTO_FILES := $(shell find protos -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo other-python test test-containers interop lint format proto manifests bench chaos image image-archive e2e lock clean
+.PHONY: help setup demo other-python test test-containers interop lint format proto manifests bench chaos soak image image-archive e2e lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +79,9 @@ bench: $(STAMP) ## Measure the trading path and the simulated exchange beside th
 
 chaos: $(STAMP) ## Run the fault schedules, one line of verdict each
 	@$(BIN)/python -m pytest -n 2 --dist load -m chaos --no-header -q tests/chaos
+
+soak: $(STAMP) ## Trade MINUTES of virtual time (30) through a gateway under the random faults of SEED (1)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
 
 image: $(STAMP) ## Build the image IMAGE with docker, or an archive of it where no engine answers
 	@if docker info >/dev/null 2>&1; then \

@@ -20,6 +20,7 @@ from tests.support.waiting import HANG_S, until
 
 from perpmaker.api.parts import DeadMansSwitchPart, GatewayPart
 from perpmaker.common import rpc
+from perpmaker.common.clock import Clock
 from perpmaker.common.decimals import parse_e8
 from perpmaker.common.service import Endpoint, Runtime
 from perpmaker.gateway.app import Gateway
@@ -218,14 +219,20 @@ class TestGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    venue: TestVenue, directory: Path, *, highest_nonce: int = 0, until_ready: bool = True, **changes: Any
+    venue: TestVenue,
+    directory: Path,
+    *,
+    highest_nonce: int = 0,
+    until_ready: bool = True,
+    clock: Clock | None = None,
+    **changes: Any,
 ) -> AsyncIterator[TestGateway]:
-    """A gateway with a fresh wallet at the venue."""
-    wallet = await prepare(directory / "wallet", venue.api_url)
+    """A gateway with a fresh wallet at the venue, by the machine's clock unless another is given."""
+    wallet = await prepare(directory / "wallet", venue.api_url, clock)
     async with nonce_server(directory, highest_nonce) as target:
         part = gateway_part(venue.api_url, directory, wallet, target, **changes)
         runtime = Runtime("gateway")
-        service = Gateway(part, runtime)
+        service = Gateway(part, runtime, clock)
         server = aio.server(options=rpc.SERVER_OPTIONS)
         service.register(server)
         server.add_insecure_port(part.endpoint.listen)

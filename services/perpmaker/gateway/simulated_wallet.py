@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from perpmaker.common.clock import SystemClock
+from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.gateway.approval import approval
 from perpmaker.gateway.connections.one_shot import NoAnswerError, NoExchangeError, OneShot, one_shot
 from perpmaker.gateway.decode import frames
@@ -52,11 +52,11 @@ def main(directory: Path, api_url: str) -> Wallet:
     return asyncio.run(prepare(directory, api_url))
 
 
-async def prepare(directory: Path, api_url: str) -> Wallet:
-    """The same from inside an event loop."""
+async def prepare(directory: Path, api_url: str, clock: Clock | None = None) -> Wallet:
+    """The same from inside an event loop, by the machine's clock unless another is given."""
     account = _load(directory)
     async with one_shot(api_url, _PATIENCE_S) as connection:
-        exchange = _Exchange(connection)
+        exchange = _Exchange(connection, clock or SystemClock())
         if account is None:
             master, secret = SigningKey(secrets.token_bytes(32)), secrets.token_bytes(32)
             account = SimulatedAccount(address=master.address, signer=SigningKey(secret).address)
@@ -98,8 +98,9 @@ async def _check_role(exchange: _Exchange, account: SimulatedAccount) -> None:
 class _Exchange:
     """The two requests this file needs."""
 
-    def __init__(self, connection: OneShot) -> None:
+    def __init__(self, connection: OneShot, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
 
     async def _post(self, path: str, body: bytes) -> bytes:
         try:
@@ -119,7 +120,7 @@ class _Exchange:
 
     async def approve(self, master: SigningKey, agent_address: str) -> None:
         """Approve an API wallet with the master's signature over readable typed data."""
-        body = approval(master, agent_address, SystemClock().now_ms())
+        body = approval(master, agent_address, self._clock.now_ms())
         match read_answer(await self._post("/exchange", body)):
             case Accepted():
                 return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -89,9 +88,10 @@ class Rest:
     async def _take_weight(self, kind: str) -> None:
         weight = info_weight(kind)
         bucket = self._budgets.ip_weight
-        deadline_s = time.monotonic() + _LONGEST_BUDGET_WAIT_S
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + _LONGEST_BUDGET_WAIT_S
         while not bucket.take(weight, self._clock.monotonic_s()):
-            if time.monotonic() >= deadline_s:
+            if loop.time() >= deadline_s:
                 raise ReadError(kind, "ip_budget")
             await asyncio.sleep(0.1)
 

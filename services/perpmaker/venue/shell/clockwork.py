@@ -99,13 +99,13 @@ class Clockwork:
             self.sockets.drop_idle()
 
     async def run(self) -> None:
-        """Beat with the machine's clock until cancelled. A late clock skips blocks."""
+        """Beat with the timeline's clock until cancelled. A late clock skips blocks."""
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
             due_s = max(due_s + self.block_ms / 1000, loop.time())
             await asyncio.sleep(due_s - loop.time())
-            self.beat(machine_ms())
+            self.beat(self.now_ms)
 
     async def advance(self, ms: int) -> int:
         """Let this much virtual time pass in blocks. Returns how many. Clients are served between blocks."""

@@ -78,14 +78,19 @@ class RunningVenue:
 
 @asynccontextmanager
 async def running_venue(
-    options: VenueOptions, on_funded: Callable[[str], None] | None = None
+    options: VenueOptions,
+    on_funded: Callable[[str], None] | None = None,
+    clock_ms: Callable[[], int] = machine_ms,
 ) -> AsyncIterator[RunningVenue]:
-    """Start a venue, and stop it when the block ends. Raises `PortInUseError` and `ValueError`."""
+    """Start a venue, and stop it when the block ends. Raises `PortInUseError` and `ValueError`.
+
+    Unless its time is virtual, `clock_ms` is the time of its blocks.
+    """
     venue = build(options)
     venue.admission.on_funded = on_funded
     latencies = Latencies(options.seed, parse_latencies(options.latencies))
     conductor = Conductor(venue, Writer(Path(options.journal)) if options.journal else None)
-    board, timeline = Board(options.seed), Timeline(None if options.virtual_time else machine_ms)
+    board, timeline = Board(options.seed), Timeline(None if options.virtual_time else clock_ms)
     desk = Desk(conductor, board, timeline, SOURCES[options.network], Doors.of(venue.state), latencies)
     sockets = Sockets(desk, Streams(venue, book_ms=options.book_ms))
     clockwork = Clockwork(conductor, board, timeline, sockets, options.block_ms, options.virtual_time)
@@ -96,7 +101,7 @@ async def running_venue(
         if options.record is not None:
             venue.on_block = Recorder(venue, stack.enter_context(options.record.open("wb")))
         conductor.begin(options)
-        clockwork.begin(options.start_ms or machine_ms())
+        clockwork.begin(options.start_ms or clock_ms())
         if options.faults:
             controls.schedule(load_schedule(options.faults, tuple(m.coin for m in venue.state.markets)))
         public = exchange_app(desk, sockets)
