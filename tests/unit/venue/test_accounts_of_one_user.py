@@ -90,19 +90,6 @@ def test_an_expired_key_signs_a_while_longer_and_then_does_not_exist() -> None:
     assert venue.run(KEYS[0], Noop(), nonce=venue.now_ms) == Err(f"User or API Wallet {KEYS[0]} does not exist.")
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("seventeen letters", "Agent name too long."),
-        ("mm valid_until 1", "Agent valid_until already expired."),
-        ("mm valid_until 99999999999999", "Agent valid_until invalid."),
-        ("mm valid_until soon", "Agent valid_until invalid."),
-    ],
-)
-def test_a_bad_name_is_refused(name: str, text: str) -> None:
-    assert sign(bench(), ALICE, ApproveAgent, KEYS[0], name) == Err(text)
-
-
 def test_an_agent_may_not_sign_what_the_user_must() -> None:
     venue = bench()
     sign(venue, ALICE, ApproveAgent, KEYS[0], "")
@@ -303,9 +290,3 @@ def test_a_builder_may_charge_what_the_user_approved() -> None:
     assert answer_info(venue.venue, ask.MaxBuilderFee(user=ALICE, builder=BOB)) == 10
     refused = sign(venue, ALICE, ApproveBuilderFee, BOB, 1_001)
     assert refused == Err("Builder fee rate must be at most 1%.")
-
-
-def test_a_referrer_is_named_once() -> None:
-    venue = bench()
-    assert venue.run(ALICE, SetReferrer("FRIEND")) == OK
-    assert venue.run(ALICE, SetReferrer("OTHER")) == Err("Referrer already set.")

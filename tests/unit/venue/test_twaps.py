@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit
 
 from perpmaker.venue.engine.actions import StartTwap, StopTwap
 from perpmaker.venue.engine.answers import Ok
 from perpmaker.venue.engine.halts import halt
-from perpmaker.venue.engine.order_rules import OrderRules
 from perpmaker.venue.engine.state import ZERO_HASH
 from perpmaker.venue.engine.twap_records import Twap, TwapStatus
 from perpmaker.venue.units import E8
@@ -80,18 +78,6 @@ def test_randomised_slices_differ_and_still_make_the_whole() -> None:
     sizes = [fill.sz_e8 for fill in venue.state.accounts[ALICE].fills]
     assert len(set(sizes)) > 2
     assert sum(sizes) == 11 * E8
-
-
-@pytest.mark.parametrize("minutes", [1, 4, 10_081])
-def test_a_duration_out_of_range_is_refused(minutes: int) -> None:
-    assert start(bench(), minutes=minutes) == {"error": f"Invalid TWAP duration: {minutes} min(s)"}
-
-
-def test_a_twap_order_must_be_worth_a_hundred_dollars_or_ten_per_minute() -> None:
-    assert start(bench(), E8 // 2) == {"error": "TWAP order value too small. Min is $100."}
-    older = bench(orders=OrderRules(twap_min_per_minute=True))
-    text = "TWAP order value too small. Min is $1200, which is $10 per minute."
-    assert start(older, 5 * E8, minutes=120) == {"error": text}
 
 
 def test_a_cancelled_twap_order_sends_no_more_slices_and_cannot_be_cancelled_again() -> None:
