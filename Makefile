@@ -36,7 +36,7 @@ other-python: $(STAMP) ## Prepare a second Python version, which tests compare h
 	-@$(BIN)/python tools/other_python.py
 
 test: $(STAMP) other-python ## Run every test that needs nothing but this machine
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= -m "not chaos and not e2e" tests
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= --durations=12 -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
 		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
