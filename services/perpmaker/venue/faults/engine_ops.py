@@ -165,6 +165,12 @@ class SpendActions(EngineOp, tag="spend_actions"):
     actions: Annotated[int, Meta(description="how many", ge=1)]
 
 
+class FireScheduledCancel(EngineOp, tag="fire_scheduled_cancel"):
+    """Let the scheduled cancel of an account be due in the next block."""
+
+    address: Address
+
+
 class UpgradeGate(EngineOp, tag="upgrade_gate"):
     """Begin or end the time after a network upgrade in which only post-only orders pass."""
 
@@ -213,6 +219,7 @@ AnyEngineOp = (
     | SpendRequests
     | ExhaustRequests
     | SpendActions
+    | FireScheduledCancel
 )
 
 
@@ -261,6 +268,8 @@ def apply(venue: Venue, op: AnyEngineOp) -> dict[str, Any]:
             return {"nRequestsUsed": account.requests}
         case SpendActions(address, actions):
             return {"today": spend(_account(venue, address), actions, venue.state.now_ms)}
+        case FireScheduledCancel(address):
+            return _fire_scheduled_cancel(venue, _account(venue, address))
         case UpgradeGate(on):
             venue.state.gates.post_only = on
             return {"postOnly": on}
@@ -286,6 +295,13 @@ def _refuse_orders(venue: Venue, address: str, status: str, count: int) -> dict[
     except ValueError as error:
         raise BadOperationError(str(error)) from None
     return {"refused": count}
+
+
+def _fire_scheduled_cancel(venue: Venue, account: Account) -> dict[str, Any]:
+    if account.cancel_at_ms is None:
+        raise BadOperationError(f"{account.address} has scheduled no cancel")
+    account.cancel_at_ms = venue.state.now_ms
+    return {"scheduledCancel": account.cancel_at_ms}
 
 
 def _set_mark(venue: Venue, market: Market, px: Amount | None) -> dict[str, Any]:

@@ -58,6 +58,7 @@ FAMILIES: dict[str, frozenset[Family]] = {
         "spend_requests": {_A},
         "exhaust_requests": {_A},
         "spend_actions": {_A},
+        "fire_scheduled_cancel": {_O, _A},
         "expire_agent": {_A},
         "remove_agent": {_A},
         "replace_agent": {_A},
