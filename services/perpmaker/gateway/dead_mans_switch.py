@@ -152,6 +152,7 @@ class DeadMansSwitch:
             case Accepted():
                 return None
             case Refused(text):
+                self._desk.refused(text)
                 return text
             case Malformed():
                 return "malformed answer"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from perpmaker.common.clock import Clock
 from perpmaker.gateway.measurements import Measurements
 from perpmaker.gateway.nonces import Nonces
 from perpmaker.gateway.signing import SignedAction, Signer
+from perpmaker.hyperliquid.rejections import is_signer_refused, nonce_floor
 from perpmaker.hyperliquid.wire import L1Action
 
 FORMER_SIGNERS_KEPT_MS = 60_000
@@ -37,6 +39,8 @@ class SigningDesk:
     def __init__(self, signer: Signer, nonces: Nonces, clock: Clock, measurements: Measurements) -> None:
         self.signer = signer
         self.nonces = nonces
+        self.doubted = asyncio.Event()
+        """Set when the exchange has refused something for the key that signed it."""
         self._clock = clock
         self._measurements = measurements
         self._former: list[_Former] = []
@@ -60,6 +64,14 @@ class SigningDesk:
     def _forget_former(self) -> None:
         oldest_ms = self._clock.now_ms() - FORMER_SIGNERS_KEPT_MS
         self._former = [former for former in self._former if former.up_to >= oldest_ms]
+
+    def refused(self, text: str) -> None:
+        """Learn what a refusal says of nonces and of the key."""
+        floor = nonce_floor(text)
+        if floor is not None:
+            self.nonces.lift(floor)
+        if is_signer_refused(text):
+            self.doubted.set()
 
     def sign(self, action: L1Action, expires_after_ms: int | None = None, nonce: int | None = None) -> SignedAction:
         """Sign one action. Raises ForgottenSignerError for a nonce of a signer replaced long ago."""

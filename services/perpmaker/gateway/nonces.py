@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from perpmaker.common.clock import Clock
 
+REMEMBERED = 100
+"""So many of a signer's highest nonces the exchange remembers; the lowest of them is the least it takes."""
+
 MAX_LEAD_MS = 24 * 3600 * 1000
 """The exchange refuses nonces farther in its future than this."""
 
@@ -31,6 +34,15 @@ class Nonces:
         """Next nonce: the clock, or one more than the last when the clock has not moved past it."""
         self._last = max(self._clock.now_ms(), self._last + 1)
         return self._last
+
+    def lift(self, floor: int) -> None:
+        """Go on above the least nonce that the exchange takes: another process has used higher ones.
+
+        That one is the lowest of those remembered, and the others may follow it without a hole, so all are passed over.
+        What the exchange could not mean, farther ahead than it takes any, is ignored.
+        """
+        if floor <= self._clock.now_ms() + MAX_LEAD_MS:
+            self._last = max(self._last, floor + REMEMBERED - 1)
 
     def lead_ms(self) -> int:
         """How far the next nonce is ahead of the clock; beyond MAX_LEAD_MS the exchange refuses it."""

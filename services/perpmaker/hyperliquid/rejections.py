@@ -7,6 +7,7 @@ UNRECOGNIZED, which callers treat conservatively.
 from __future__ import annotations
 
 import enum
+import re
 
 
 class RejectionClass(enum.Enum):
@@ -36,6 +37,7 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
     ("too many cumulative requests", RejectionClass.RATE_LIMIT),
     ("rate limit", RejectionClass.RATE_LIMIT),
     ("too many requests", RejectionClass.RATE_LIMIT),
+    ("too many actions", RejectionClass.RATE_LIMIT),
     # It names the open-interest cap as well, but it is the price that another order would have to change.
     ("more aggressive than oracle", RejectionClass.PRICE_BAND),
     ("margin tier limit", RejectionClass.POSITION_LIMIT),
@@ -68,6 +70,10 @@ _BY_SUBSTRING: tuple[tuple[str, RejectionClass], ...] = (
 )
 
 
+_FLOOR = re.compile(r"nonce too low \d+ < (\d{1,18})(?!\d)", re.ASCII | re.IGNORECASE)
+_FIGURES = re.compile(r"requests sent \((\d{1,18}) > (\d{1,18})\)", re.ASCII | re.IGNORECASE)
+
+
 def classify(text: str) -> RejectionClass:
     """Class of an error text."""
     lowered = text.lower()
@@ -88,3 +94,20 @@ def is_nonce_window(text: str) -> bool:
     """Whether the text says that a nonce lies outside the exchange's window: clock or nonces are off."""
     lowered = text.lower()
     return "nonce too low" in lowered or "nonce too high" in lowered
+
+
+def nonce_floor(text: str) -> int | None:
+    """The least nonce that is taken now, where a text names it."""
+    found = _FLOOR.search(text)
+    return int(found.group(1)) if found is not None else None
+
+
+def request_figures(text: str) -> tuple[int, int] | None:
+    """Requests made, the refused ones included, and the limit they passed, where a text names them."""
+    found = _FIGURES.search(text)
+    return (int(found.group(1)), int(found.group(2))) if found is not None else None
+
+
+def is_signer_refused(text: str) -> bool:
+    """Whether the text doubts the key itself rather than the nonce: it may have lost its approval."""
+    return classify(text) is RejectionClass.AUTH and "nonce" not in text.lower()

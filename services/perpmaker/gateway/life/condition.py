@@ -1,6 +1,7 @@
 """Whether a gateway is ready, and everything it tells of itself.
 
-Ready means: account snapshot complete, market data subscribed, order-entry socket open, clock within bounds.
+Ready means: account snapshot complete, market data subscribed, order-entry socket open, clock within bounds, and
+a key that the exchange takes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Condition:
             return "starting"
         if abs(parts.exchange_clock.offset_ms) >= MAX_CLOCK_OFFSET_MS:
             return f"clock is {parts.exchange_clock.offset_ms} ms off the exchange's"
+        if parts.signer.refusal:
+            return f"the exchange refuses the signer: {parts.signer.refusal}"
         if not parts.entry.is_connected:
             return "order entry is not connected"
         if not parts.account_stream.is_complete:
@@ -35,6 +38,11 @@ class Condition:
         if not parts.market_stream.is_complete:
             return "market data is not subscribed"
         return ""
+
+    @property
+    def _key_refusal(self) -> str:
+        watch = self._parts.key_watch
+        return (watch.refusal if watch is not None else "") or self._parts.signer.refusal
 
     async def keep_readiness(self, runtime: Runtime) -> None:
         """Say after every change whether the gateway is ready, until cancelled."""
@@ -64,7 +72,7 @@ class Condition:
             exchange_connected=parts.account_stream.is_complete and parts.market_stream.is_complete,
             signer_valid_until_ms=parts.signer.valid_until_ms,
             signer_confirmed=parts.signer.is_confirmed,
-            key_refusal=parts.key_watch.refusal if parts.key_watch is not None else "",
+            key_refusal=self._key_refusal,
             rate_limit_used_ppm=round(budgets.share_used(now_s) * 1_000_000),
             address_budget_left=budgets.address.left,
             ip_weight_used=budgets.ip_weight_used(now_s),

@@ -39,6 +39,8 @@ class SignerInForce:
         """Whether the exchange has said that the key may trade for the account."""
         self.valid_until_ms = 0
         """When the exchange's approval ends; 0 when it does not say."""
+        self.refusal = ""
+        """Why the exchange takes nothing that the key signs, with the remedy; empty while it does."""
         self.on_replaced: Callable[[], None] = lambda: None
         """Called when another key has begun to sign."""
         self.desk = SigningDesk(self._opened(), Nonces(clock, 0), clock, measurements)
@@ -72,6 +74,20 @@ class SignerInForce:
         await preflight.check_signer(self._identity, self._part.expected_signer, self._rest)
         self.is_confirmed = True
 
+    async def check(self) -> None:
+        """Ask whether the key may still trade for the account: it may have lost its approval. Raises ReadError."""
+        asked, identity = self.address, self._identity
+        problem = await preflight.why_not(
+            identity.address, asked, self._part.expected_signer, identity.key_file, self._rest
+        )
+        if asked != self.address:
+            return
+        self.desk.doubted.clear()
+        if problem and problem != self.refusal:
+            _log.error("signer.lost", reason=problem)
+        self.refusal = problem
+        self.is_confirmed = not problem
+
     async def read_validity(self) -> None:
         """Ask how long the approval lasts. Raises ReadError."""
         self.valid_until_ms = await preflight.valid_until_ms(
@@ -84,4 +100,6 @@ class SignerInForce:
         self.desk.replace_signer(self._signer_with(key))
         metrics.SIGNER.labels(key.address).set(1)
         self.valid_until_ms = 0
+        self.refusal = ""
+        self.is_confirmed = True
         self.on_replaced()

@@ -75,6 +75,7 @@ def spawn_all(parts: Composition, upkeep: Upkeep, spawn: Spawn) -> None:
     spawn(upkeep.keep_time(), "clock")
     spawn(upkeep.keep_limits(), "limits")
     spawn(upkeep.keep_validity(), "signer-validity")
+    spawn(upkeep.keep_standing(), "signer-standing")
     if parts.key_watch is not None:
         spawn(parts.key_watch.run(), "key")
     if parts.membership is not None:

@@ -16,7 +16,9 @@ from perpmaker.gateway.life.composition import Composition
 _CLOCK_EVERY_S: Final = 10.0
 _CLOCK_AGAIN_S: Final = 1.0
 _LIMITS_EVERY_S: Final = 60.0
+_LIMITS_LOOKS: Final = 6
 _VALIDITY_EVERY_S: Final = 600.0
+_STANDING_EVERY_S: Final = 10.0
 
 _log = logs.get(__name__)
 
@@ -27,7 +29,11 @@ class Upkeep:
     def __init__(self, parts: Composition) -> None:
         self._parts = parts
         self._signer_replaced = asyncio.Event()
-        parts.signer.on_replaced = self._signer_replaced.set
+        parts.signer.on_replaced = self._replaced
+
+    def _replaced(self) -> None:
+        self._signer_replaced.set()
+        self._parts.changed.set()
 
     async def keep_time(self) -> None:
         """Measure the exchange's clock now and then, and soon when it is doubted: no storm of refused nonces."""
@@ -39,9 +45,12 @@ class Upkeep:
                 await asyncio.sleep(_CLOCK_AGAIN_S)
 
     async def keep_limits(self) -> None:
-        """Follow what is left of the account's requests."""
+        """Follow what is left of the account's requests, more closely while there are none: volume brings them back."""
         while True:
-            await asyncio.sleep(_LIMITS_EVERY_S)
+            for _ in range(_LIMITS_LOOKS):
+                await asyncio.sleep(_LIMITS_EVERY_S / _LIMITS_LOOKS)
+                if not self._parts.budgets.address.admits(1):
+                    break
             await _once(self.read_limits)
 
     async def keep_validity(self) -> None:
@@ -50,6 +59,16 @@ class Upkeep:
             await _wait(self._signer_replaced, _VALIDITY_EVERY_S)
             self._signer_replaced.clear()
             await _once(self._parts.signer.read_validity)
+
+    async def keep_standing(self) -> None:
+        """Ask about the key whenever a refusal doubts it, and now and then until the exchange takes it again."""
+        signer = self._parts.signer
+        while True:
+            if not signer.refusal:
+                await signer.desk.doubted.wait()
+            await _once(signer.check)
+            self._parts.changed.set()
+            await asyncio.sleep(_STANDING_EVERY_S)
 
     async def sample_clock(self) -> None:
         """Measure the exchange's clock. Raises ReadError."""

@@ -53,7 +53,7 @@ class Execution:
         self._clock = clock
         self._measurements = measurements
         self._broker: Broker[Plan] = Broker(self._depart, clock)
-        self._following = Following(dispatch, budgets, exchange_clock, self._broker.keep_apart)
+        self._following = Following(dispatch, desk, budgets, exchange_clock, self._broker.keep_apart)
         self._departing = 0
 
     async def execute(self, request: pb.ExecuteRequest, emit: Emit) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from perpmaker.common import logs
 from perpmaker.gateway.budget import EXPIRED_COST, Budgets
 from perpmaker.gateway.connections.dispatch import Dispatch
+from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.orders.underway import Action, Plan
 from perpmaker.gateway.outcomes import unknown
-from perpmaker.hyperliquid.rejections import is_nonce_window
+from perpmaker.hyperliquid.rejections import is_nonce_window, request_figures
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 _log = logs.get(__name__)
@@ -24,12 +25,14 @@ class Following:
     def __init__(
         self,
         dispatch: Dispatch,
+        desk: SigningDesk,
         budgets: Budgets,
         exchange_clock: ExchangeClock,
         keep_apart: Callable[[Iterable[str]], None],
     ) -> None:
         """`keep_apart` has markets share no action for a while."""
         self._dispatch = dispatch
+        self._desk = desk
         self._budgets = budgets
         self._exchange_clock = exchange_clock
         self._keep_apart = keep_apart
@@ -78,8 +81,14 @@ class Following:
         task.add_done_callback(self._finished)
 
     def _learn(self, action: Action, outcomes: Sequence[pb.Outcome]) -> None:
-        """What refusals say beyond their orders: the clock is off, expiry cost more, a market takes others down."""
+        """What refusals say beyond their orders: of clock and key, of expiry's cost, of a market that harms others."""
         refused = [outcome.rejected for outcome in outcomes if outcome.HasField("rejected")]
+        for text in {rejected.text for rejected in refused}:
+            self._desk.refused(text)
+            figures = request_figures(text)
+            if figures is not None and not action.planned.is_cancel:  # whose limit is another
+                used, cap = figures
+                self._budgets.address.observe(cap, used)
         if any(is_nonce_window(rejected.text) for rejected in refused):
             self._exchange_clock.doubt()
         expired = sum(getattr(rejected, "class") == pb.REJECTION_CLASS_EXPIRED for rejected in refused)
