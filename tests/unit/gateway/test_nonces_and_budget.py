@@ -13,7 +13,7 @@ from perpmaker.gateway.budget import (
     exchange_weight,
     info_weight,
 )
-from perpmaker.gateway.nonces import MAX_LEAD_MS, Nonces
+from perpmaker.gateway.nonces import MAX_LEAD_MS, REMEMBERED, Nonces
 
 
 def _budgets(ceiling: int = 600, reserved: int = 30) -> Budgets:
@@ -28,6 +28,18 @@ def test_nonce_is_the_clock_in_milliseconds() -> None:
 def test_two_nonces_of_one_millisecond_differ() -> None:
     nonces = Nonces(ManualClock(), 0)
     assert nonces.take() + 1 == nonces.take()
+
+
+def test_nonces_are_lifted_above_all_that_the_exchange_may_remember_and_never_back() -> None:
+    clock = ManualClock()
+    floor = clock.now_ms() + 1_000
+    nonces = Nonces(clock, 0)
+    nonces.lift(floor)
+    assert nonces.take() == floor + REMEMBERED
+    nonces.lift(floor - 500)
+    assert nonces.take() == floor + REMEMBERED + 1
+    nonces.lift(clock.now_ms() + MAX_LEAD_MS + 1)
+    assert nonces.take() == floor + REMEMBERED + 2, "no exchange means that"
 
 
 def test_nonces_begin_above_the_highest_recorded() -> None:

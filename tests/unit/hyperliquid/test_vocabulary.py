@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpmaker.hyperliquid.rejections import RejectionClass, classify, is_duplicate_nonce
+from perpmaker.hyperliquid.rejections import (
+    RejectionClass,
+    classify,
+    is_duplicate_nonce,
+    is_signer_refused,
+    nonce_floor,
+    request_figures,
+)
 from perpmaker.hyperliquid.statuses import ENGINE_CANCELS, REJECTIONS, StatusMeaning, meaning_of
 
 
@@ -82,3 +89,35 @@ def test_an_unknown_text_is_unrecognized(text: str) -> None:
 def test_a_duplicate_nonce_proves_that_the_first_was_received() -> None:
     assert is_duplicate_nonce("Invalid nonce: duplicate nonce 1760000000123")
     assert not is_duplicate_nonce("Invalid nonce: nonce too low 1 < 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "floor"),
+    [
+        ("Invalid nonce: nonce too low 5 < 1760000000000", 1_760_000_000_000),
+        ("Invalid nonce: nonce too high 9 > 5", None),
+        ("Invalid nonce: duplicate nonce 5", None),
+        ("Invalid nonce: nonce too low 5 < " + "9" * 30, None),
+    ],
+)
+def test_the_least_nonce_is_read_where_it_is_named(text: str, floor: int | None) -> None:
+    assert nonce_floor(text) == floor
+
+
+def test_figures_of_requests_are_read_where_they_are_named() -> None:
+    told = "Too many cumulative requests sent (97460 > 97456) for cumulative volume traded $87457.46."
+    assert request_figures(told) == (97_460, 97_456)
+    assert request_figures("Too many requests") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "doubts"),
+    [
+        ("User or API Wallet 0xab does not exist.", True),
+        ("Must deposit before performing actions. User: 0xab", True),
+        ("Invalid nonce: duplicate nonce 5", False),
+        ("Insufficient margin to place order.", False),
+    ],
+)
+def test_a_key_is_doubted_for_itself_and_not_for_its_nonces(text: str, doubts: bool) -> None:
+    assert is_signer_refused(text) is doubts
