@@ -2,19 +2,30 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { ApiRequestError, ExchangeClient, HttpTransport, InfoClient } from "@nktkas/hyperliquid";
+import {
+  ApiRequestError,
+  ExchangeClient,
+  HttpTransport,
+  InfoClient,
+  SubscriptionClient,
+  WebSocketTransport,
+} from "@nktkas/hyperliquid";
 import { SymbolConverter } from "@nktkas/hyperliquid/utils";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { API_URL, control, KEY, refused, say, step, truth, waitFor } from "./steps.mjs";
+import WebSocket from "ws";
+import { API_URL, control, KEY, refused, say, step, truth, waitFor, WS_URL } from "./steps.mjs";
 
 const manifest = new URL("./node_modules/@nktkas/hyperliquid/package.json", import.meta.url);
 say({ client: "@nktkas/hyperliquid", version: JSON.parse(readFileSync(manifest)).version });
 
+globalThis.WebSocket ??= WebSocket;
 const wallet = privateKeyToAccount(KEY);
 const user = wallet.address;
 const transport = new HttpTransport({ isTestnet: true, apiUrl: API_URL });
 const info = new InfoClient({ transport });
 const exchange = new ExchangeClient({ transport, wallet });
+const socket = new WebSocketTransport({ isTestnet: true, url: WS_URL });
+const streams = new SubscriptionClient({ transport: socket });
 const DONE = { status: "ok", response: { type: "default" } };
 
 let asset;
@@ -135,8 +146,18 @@ await step("start and end a TWAP", async () => {
 });
 
 await step("trade on the builder's dex", async () => {
+  const books = [];
+  const states = [];
+  const fillsHeard = [];
+  await streams.l2Book({ coin: "tst:GOLD" }, (m) => books.push(m));
+  await streams.clearinghouseState({ user, dex: "tst" }, (m) => states.push(m));
+  await streams.userFills({ user }, (m) => fillsHeard.push(...m.fills));
+  assert.equal((await waitFor(() => books.at(-1), "a book of the dex")).coin, "tst:GOLD");
   await take("tst:GOLD", "0.1", true, exchange, 1);
   assert.equal((await positionOf("tst:GOLD", user, "tst")).szi, "0.1");
+  await waitFor(() => fillsHeard.find((f) => f.coin === "tst:GOLD"), "its fill on the stream");
+  const held = (m) => m.dex === "tst" && m.clearinghouseState.assetPositions[0]?.position.szi === "0.1";
+  await waitFor(() => states.find(held), "the position on the stream");
   const far = (Number(mids["tst:GOLD"]) * 0.9).toFixed(0);
   const { oid } = statuses(await place([limit("tst:GOLD", true, far, "0.1", "Alo")]))[0].resting;
   assert.deepEqual(await info.openOrders({ user }), []);
@@ -220,3 +241,4 @@ await step("final state is the venue's", async () => {
     assert.equal((await info.userFills({ user: address })).length, venue.fills);
   }
 });
+await socket.close();
