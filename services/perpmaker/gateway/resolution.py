@@ -10,12 +10,9 @@ younger than that by the lag of the exchange's indexes. Source: Hyperliquid docu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
-
-INDEX_LAG_MS: Final = 2_000
-"""How long the exchange may answer "unknown" about an order that landed. Seen: 0.4 to 1.1 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from perpmaker.gateway.desk import ForgottenSignerError, SigningDesk
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 from perpmaker.gateway.reads import AccountReads
-from perpmaker.gateway.resolution import INDEX_LAG_MS, Evidence, Question, Traces, answer, settled_after_ms, verdict
+from perpmaker.gateway.resolution import Evidence, Question, Traces, answer, settled_after_ms, verdict
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.hyperliquid.rejections import is_duplicate_nonce
 from perpmaker.hyperliquid.wire import NoopAction
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb

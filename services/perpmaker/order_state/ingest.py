@@ -195,7 +195,7 @@ def open_orders(batch: Batch, snapshot: Snapshot, *, grace_ms: int, orphan_grace
             _log.info("audit.cleared", market=market, kind=kind.value, cloid=cloid)
         for finding in findings:
             if finding.market == market:
-                _heal(batch, finding, is_new=(finding.kind, finding.cloid) not in book.mismatches)
+                _heal(batch, finding, snapshot.as_of_ms, is_new=(finding.kind, finding.cloid) not in book.mismatches)
         book.mismatches = lasting
     if snapshot.orders and not any(seen.market in truth.books for seen in snapshot.orders):
         missing = [order.cloid for order in local.values() if not order.is_terminal and order.has_landed]
@@ -204,7 +204,7 @@ def open_orders(batch: Batch, snapshot: Snapshot, *, grace_ms: int, orphan_grace
             _log.warning("sync.no_match", total=len(snapshot.orders), markets=sorted(truth.books), coins=coins)
 
 
-def _heal(batch: Batch, finding: Finding, *, is_new: bool) -> None:
+def _heal(batch: Batch, finding: Finding, as_of_ms: int, *, is_new: bool) -> None:
     if is_new:
         metrics.MISMATCHES.labels(finding.market, finding.kind.value).inc()
         _log.warning(
@@ -223,7 +223,12 @@ def _heal(batch: Batch, finding: Finding, *, is_new: bool) -> None:
         case Mismatch.MISSING:
             batch.doubts.add(finding.cloid)
         case Mismatch.SIZE:
-            batch.syncs.add("size_mismatch")
+            assert finding.seen is not None  # noqa: S101 - a size is of something seen
+            order = batch.find(finding.cloid)
+            if order is not None and order.reduce_only:
+                batch.learn(finding.cloid, ev.SizeSeen(finding.seen.remaining_e8, as_of_ms))
+            else:
+                batch.syncs.add("size_mismatch")
         case Mismatch.PRICE:
             batch.doubts.add(finding.cloid)
 

@@ -14,15 +14,16 @@ from grpc import aio
 
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.order_state import metrics
 from perpmaker.order_state.batch import Batch
 from perpmaker.order_state.core import events as ev
 from perpmaker.order_state.core.orders import TrackedOrder
-from perpmaker.order_state.core.resolve import INDEX_LAG_MS, BookView, Evidence, StatusAnswer, resolve
+from perpmaker.order_state.core.resolve import BookView, Evidence, StatusAnswer, resolve
 from perpmaker.order_state.core.transitions import State
 from perpmaker.order_state.dispatch import Dispatcher, Outgoing
 from perpmaker.order_state.reads import Reads
-from perpmaker.order_state.sync import Syncer
+from perpmaker.order_state.sync import FILLS_LAG_MS, Syncer
 from perpmaker.order_state.truth import HELD_GATEWAY, Truth
 from perpmaker.order_state.writer import Writer
 from perpmaker.proto.gateway.v1 import gateway_pb2
@@ -180,7 +181,7 @@ class Resolver:
             order = self._truth.find(cloid)
             if order is None:
                 continue
-            if read_ms > order.state_time_ms + EXPECTED_FILL_MS - INDEX_LAG_MS:
+            if read_ms > order.state_time_ms + EXPECTED_FILL_MS - FILLS_LAG_MS:
                 _log.error("order.expected_fill_missing", cloid=cloid, expected_e8=order.expected_fill_e8)
                 await self._learn(cloid, ev.ExpectationLapsed(f"fills read up to {read_ms}"))
             else:
@@ -234,8 +235,9 @@ class Resolver:
         if order.state is State.UNKNOWN and self._clock.now_ms() - order.state_time_ms >= BURN_AFTER_MS:
             await self._burn(order.nonce)
         newest = self._truth.newest_book
-        lapsed = order.expires_after_ms and answer.as_of_ms > order.expires_after_ms + INDEX_LAG_MS
-        if lapsed and (newest is None or newest.as_of_ms <= order.expires_after_ms):
+        settled_ms = order.expires_after_ms + INDEX_LAG_MS
+        lapsed = order.expires_after_ms and answer.as_of_ms > settled_ms
+        if lapsed and (newest is None or newest.as_of_ms <= settled_ms):
             await self._syncer.read_open_orders()
         return False
 

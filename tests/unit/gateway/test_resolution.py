@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from perpmaker.gateway.resolution import INDEX_LAG_MS, Evidence, Question, Traces, answer, verdict
+from perpmaker.gateway.resolution import Evidence, Question, Traces, answer, verdict
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 CLOID = "0x00000000000000000000000000000001"

@@ -203,3 +203,14 @@ def test_a_lost_cancel_is_due_at_once():
 def test_an_order_gone_from_the_book_without_a_word_ends_cancelled():
     got = after(resting(), ev.ProvenGone("unknown, not in the book"))
     assert (got.state, got.possible_fill_e8(T0)) == (State.CANCELLED, 0)
+
+
+def test_what_is_cut_off_a_reduce_only_order_no_longer_counts():
+    cut = after(resting(reduce_only=True), ev.SizeSeen(e8("0.4"), T0 + 9))
+    assert (cut.sz_e8, cut.remaining_e8, cut.expected_fill_e8) == (e8("1"), e8("0.4"), 0)
+    again = after(cut, ev.SizeSeen(e8("0.9"), T0 + 10))
+    assert again.remaining_e8 == e8("0.9")
+
+
+def test_what_a_list_leaves_of_any_other_order_is_no_cut():
+    assert apply(resting(), ev.SizeSeen(e8("0.4"), T0 + 9), T0) is None

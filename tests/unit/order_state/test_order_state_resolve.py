@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.support.order_state import T0, cloid, e8, order, resting
 
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.order_state.core import events as ev
-from perpmaker.order_state.core.resolve import GONE_AFTER_MS, INDEX_LAG_MS, BookView, Evidence, StatusAnswer, resolve
+from perpmaker.order_state.core.resolve import GONE_AFTER_MS, BookView, Evidence, StatusAnswer, resolve
 from perpmaker.order_state.core.transitions import State
 
 EXPIRES = T0 + 5_000
@@ -27,7 +28,7 @@ def test_a_status_found_is_that_status():
 
 
 def test_unknown_to_the_exchange_long_after_expiry_and_not_in_its_book_is_proof():
-    evidence = Evidence(status=unknown(EXPIRES + INDEX_LAG_MS + 1), book=book(EXPIRES + 1))
+    evidence = Evidence(status=unknown(EXPIRES + INDEX_LAG_MS + 1), book=book(EXPIRES + INDEX_LAG_MS + 1))
     assert isinstance(resolve(DOUBTFUL, evidence), ev.ProvenAbsent)
 
 
@@ -38,7 +39,7 @@ def test_unknown_to_the_exchange_long_after_expiry_and_not_in_its_book_is_proof(
         Evidence(status=unknown(EXPIRES + 10**9)),
         Evidence(book=book(EXPIRES + 10**9)),
         Evidence(status=unknown(EXPIRES + INDEX_LAG_MS), book=book(EXPIRES + 10**9)),
-        Evidence(status=unknown(EXPIRES + 10**9), book=book(EXPIRES)),
+        Evidence(status=unknown(EXPIRES + 10**9), book=book(EXPIRES + INDEX_LAG_MS)),
         Evidence(status=unknown(EXPIRES + 10**9), book=book(EXPIRES + 10**9, cloid(1))),
     ],
 )

@@ -97,6 +97,13 @@ class SeenInBook(msgspec.Struct, frozen=True):
     as_of_ms: int
 
 
+class SizeSeen(msgspec.Struct, frozen=True):
+    """What a list of open orders says is left of a reduce-only order, which the exchange cuts without executing it."""
+
+    remaining_e8: int
+    as_of_ms: int
+
+
 class ProvenAbsent(msgspec.Struct, frozen=True):
     """Proof that the placement never landed and never can."""
 
@@ -129,6 +136,7 @@ OrderEvent = (
     | Executed
     | StatusSeen
     | SeenInBook
+    | SizeSeen
     | ProvenAbsent
     | ProvenGone
     | ExpectationLapsed

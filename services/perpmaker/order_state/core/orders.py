@@ -28,7 +28,8 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """One order of ours; prices and sizes in 1e-8, times in ms.
 
     `settled` says that the exchange itself told how much of the order was executed in the end. `announced_e8` is the
-    largest executed total it ever told without trade ids. `version` counts changes.
+    largest executed total it ever told without trade ids, `trimmed_e8` what it cut off a reduce-only order without
+    executing it. `version` counts changes.
     """
 
     cloid: str
@@ -48,6 +49,7 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     filled_e8: int = 0
     fill_value_e8: int = 0
     announced_e8: int = 0
+    trimmed_e8: int = 0
     settled: bool = False
     last_status_time_ms: int = 0
     ack_time_ms: int = 0
@@ -71,8 +73,8 @@ class TrackedOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def remaining_e8(self) -> int:
-        """Size not executed by trade ids."""
-        return max(0, self.sz_e8 - self.filled_e8)
+        """Size neither executed by trade ids nor cut off."""
+        return max(0, self.sz_e8 - self.trimmed_e8 - self.filled_e8)
 
     @property
     def expected_fill_e8(self) -> int:
@@ -246,6 +248,11 @@ def _learn(order: TrackedOrder, event: ev.OrderEvent, now_ms: int) -> Applied | 
                 announced_e8=_told(order, order.sz_e8, remaining_e8),
             )
             return _step(order, seen, Trigger.SEEN_OPEN, f"open orders as of {as_of_ms}, oid {oid}", now_ms)
+        case ev.SizeSeen(remaining_e8):
+            if order.state in TERMINAL or not order.reduce_only:
+                return None
+            # Counted afresh each time: a fill on its way to us looks like a cut until its trade id is here.
+            return Applied(replace(order, trimmed_e8=max(0, order.sz_e8 - order.filled_e8 - remaining_e8)))
         case ev.ProvenAbsent(proof):
             return _step(order, order, Trigger.PROVEN_ABSENT, proof, now_ms)
         case ev.ProvenGone(proof):

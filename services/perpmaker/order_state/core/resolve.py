@@ -5,7 +5,7 @@ land:
 
 - its nonce was burned: the exchange accepted a noop under it, so it can accept nothing else under it;
 - it expired unseen: the exchange did not know it, and its book did not hold it, at times after which it would have
-  refused the placement (`expiresAfter`), with a margin for the lag of its order index.
+  refused the placement (`expiresAfter`), with a margin for the lag of its answers.
 
 Time alone ends nothing.
 """
@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import msgspec
 
+from perpmaker.hyperliquid.lags import INDEX_LAG_MS
 from perpmaker.order_state.core import events as ev
 from perpmaker.order_state.core.orders import TrackedOrder
 from perpmaker.order_state.core.transitions import State
-
-INDEX_LAG_MS = 2_000
-"""How long the exchange may answer "unknown" about an order that landed. Measured: 0.4 to 1.1 s."""
 
 GONE_AFTER_MS = 5_000
 """Age of the acknowledgement from which "in no list and unknown" counts for an order that had landed."""
@@ -56,7 +54,7 @@ def _never_landed(order: TrackedOrder, evidence: Evidence) -> str | None:
     status, book, expires = evidence.status, evidence.book, order.expires_after_ms
     if status is None or book is None or expires == 0 or order.cloid in book.cloids:
         return None
-    if status.as_of_ms <= expires + INDEX_LAG_MS or book.as_of_ms <= expires:
+    if min(status.as_of_ms, book.as_of_ms) <= expires + INDEX_LAG_MS:
         return None
     return f"expired at {expires}, unknown as of {status.as_of_ms}, not in the book as of {book.as_of_ms}"
 
