@@ -32,6 +32,23 @@ async def test_every_order_of_a_storm_is_told_as_a_post_only_cross_or_as_resting
         await desk.calm()
 
 
+@proves(Hazard.ALO_REJECT_STORM)
+async def test_who_goes_on_through_refusals_meets_a_ceiling_before_the_address_is_spent(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, max_actions_per_minute=10) as desk:
+        await (await desk.maker()).place(MARKET, is_buy=False, px=str(desk.mid), sz="1")
+        resting = desk.buy(1)
+        await desk.rest(resting)
+        results = []
+        for number in range(2, 20):
+            order = desk.buy(number, below=-100)
+            results.append((await desk.place(order)).outcome_of(order.cloid))
+        stopped = [outcome for outcome in results if outcome.not_sent.reason == "budget"]
+        refused = [outcome for outcome in results if rejection(outcome) == pb.REJECTION_CLASS_POST_ONLY_CROSS]
+        assert 0 < len(refused) < 10
+        assert len(refused) + len(stopped) == len(results)
+        assert (await desk.cancel(resting)).HasField("cancelled")
+
+
 @proves(Hazard.BATCH_WITH_ONE_ERROR, by="halt resume")
 async def test_one_error_for_a_batch_is_the_error_of_each_of_its_orders(tmp_path: Path) -> None:
     async with at_desk(tmp_path) as desk:
@@ -125,66 +142,3 @@ async def test_every_status_of_refusal_has_its_class_and_spares_the_rest_of_the_
             assert rejection(told.outcome_of(refused.cloid)) == expected, told
             assert told.outcome_of(spared.cloid).HasField("resting")
             await desk.update(refused.cloid, status)
-
-
-@proves(Hazard.REFUSAL, by="upgrade_gate")
-async def test_what_is_refused_after_an_upgrade_never_lived(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        await desk.throw("upgrade_gate", on=True)
-        taking, resting = desk.buy(1, time_in_force=GTC), desk.buy(2)
-        told = await desk.place(taking, resting)
-        assert told.outcome_of(taking.cloid).HasField("rejected")
-        assert told.outcome_of(resting.cloid).HasField("resting")
-        await desk.agree()
-        assert desk.statuses(taking.cloid) == []
-
-
-@proves(Hazard.REFUSAL, by="spend_requests")
-async def test_a_spent_address_refuses_placements_and_lets_cancels_through(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        order = desk.buy(1)
-        await desk.rest(order)
-        await desk.throw("spend_requests", address=desk.address, requests=10_000)
-        await desk.rest(desk.buy(2, below=1_010))  # one request in ten seconds passes all the same
-        late = desk.buy(3, below=1_020)
-        outcome = (await desk.place(late)).outcome_of(late.cloid)
-        assert rejection(outcome) == pb.REJECTION_CLASS_RATE_LIMIT, outcome
-        assert (await desk.cancel(order)).HasField("cancelled")
-
-
-@proves(Hazard.REFUSAL, by="congestion")
-async def test_a_busy_time_loses_no_order(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        await desk.throw("congestion", on=True)
-        told = await desk.place(*(desk.buy(number, below=1_000 + number) for number in range(1, 40)))
-        results = {told.outcome_of(desk.gateway.cloid(n)).WhichOneof("result") for n in range(1, 40)}
-        assert results <= {"resting", "rejected"}
-
-
-@proves(Hazard.REFUSAL, by="wrong_network")
-async def test_a_signature_for_the_other_network_places_nothing(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        order = desk.buy(1)
-        await desk.throw("wrong_network", n=1)
-        outcome = (await desk.place(order)).outcome_of(order.cloid)
-        assert rejection(outcome) == pb.REJECTION_CLASS_AUTH, outcome
-
-
-@proves(Hazard.REFUSAL, by="expire_agent")
-async def test_a_key_whose_approval_ran_out_places_nothing(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        await desk.rest(desk.buy(1))
-        await desk.throw("expire_agent", address=desk.gateway.wallet.account.signer)
-        late = desk.buy(2, below=1_010)
-        outcome = (await desk.place(late)).outcome_of(late.cloid)
-        assert rejection(outcome) == pb.REJECTION_CLASS_AUTH, outcome
-
-
-@proves(Hazard.REFUSAL, by="remove_agent")
-async def test_a_key_whose_approval_was_withdrawn_places_nothing(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
-        await desk.rest(desk.buy(1))
-        await desk.throw("remove_agent", address=desk.gateway.wallet.account.signer)
-        late = desk.buy(2, below=1_010)
-        outcome = (await desk.place(late)).outcome_of(late.cloid)
-        assert rejection(outcome) == pb.REJECTION_CLASS_AUTH, outcome
