@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tests.e2e.cluster.cluster import Cluster
 
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 FORBIDDEN: Final = 403
+_REFUSED: Final = 300
+"""Codes from here on changed nothing."""
+
+Line: TypeAlias = dict[str, Any]
+"""One line of an audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,24 @@ class Request:
         return self.verb, self.group, self.resource
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in which nobody changed the rights of a user; it includes its beginning."""
+
+    begin_s: float
+    has_any: bool
+    """Neither the Role nor the RoleBinding was gone."""
+
+
 def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]:
     """Requests of one user for objects, from a time on. A watch counts when it begins."""
+    return requests_in(cluster.audit(), user, since_s)
+
+
+def requests_in(lines: Iterable[Line], user: str, since_s: float = 0.0) -> list[Request]:
+    """The same from lines of an audit log."""
     found: dict[str, Request] = {}
-    for line in cluster.audit():
+    for line in lines:
         reference = line.get("objectRef")
         if line["user"].get("username") != user or reference is None:
             continue
@@ -60,32 +80,37 @@ def requests(cluster: Cluster, user: str, since_s: float = 0.0) -> list[Request]
     return list(found.values())
 
 
-def rights_end_s(cluster: Cluster, namespace: str, name: str) -> float:
-    """When somebody first deleted the Role or RoleBinding of this name, Unix time; infinite if nobody has."""
-    ends = (
-        _request(line, reference).at_s
-        for line in cluster.audit()
-        if (reference := line.get("objectRef")) is not None
-        and (line["verb"], reference.get("namespace"), reference.get("name")) == ("delete", namespace, name)
-        and reference["resource"] in {"roles", "rolebindings"}
-    )
-    return min(ends, default=math.inf)
+def spans(lines: Iterable[Line], namespace: str, name: str) -> list[Span]:
+    """Stretches of time, in order, between changes of the Role and the RoleBinding of this name."""
+    present = {"roles": True, "rolebindings": True}
+    found = [Span(-math.inf, has_any=True)]
+    asked = (_request(line, line["objectRef"]) for line in lines if line.get("objectRef") is not None)
+    for change in sorted(asked, key=lambda one: one.at_s):
+        is_ours = (change.namespace, change.name) == (namespace, name) and change.resource in present
+        if is_ours and change.is_write and change.code < _REFUSED:
+            present[change.resource] = change.verb != "delete"
+            found.append(Span(change.at_s, all(present.values())))
+    return found
 
 
-def trespasses(asked: Iterable[Request]) -> list[Request]:
+def trespasses(asked: Iterable[Request], over: Sequence[Span]) -> list[Request]:
     """Of the operator's requests those that its rights did not cover, and those for Secrets, which it never reads.
 
-    Nobody may create in a namespace that is being deleted, and an API server that has just come up knows no roles yet:
-    what was granted at another time is no lack of a right.
+    Each is judged by the rights of its own span: a right of another time is none. Within a span, what was granted at
+    another moment is no lack of a right: an API server that has just come up knows no roles yet.
     """
-    seen = list(asked)
-    granted = {(one.namespace, *one.right) for one in seen if not one.is_forbidden}
+    seen = [(one, _span_of(one, over)) for one in asked]
+    granted = {(span, one.namespace, *one.right) for one, span in seen if not one.is_forbidden}
     return [
         one
-        for one in seen
+        for one, span in seen
         if one.resource.partition("/")[0] == "secrets"
-        or (one.is_forbidden and (one.namespace, *one.right) not in granted)
+        or (one.is_forbidden and span.has_any and (span, one.namespace, *one.right) not in granted)
     ]
+
+
+def _span_of(one: Request, over: Sequence[Span]) -> Span:
+    return over[bisect_right(over, one.at_s, key=lambda span: span.begin_s) - 1]
 
 
 def by_verb(asked: Iterable[Request]) -> Counter[str]:
@@ -93,7 +118,7 @@ def by_verb(asked: Iterable[Request]) -> Counter[str]:
     return Counter(f"{request.verb} {request.resource}" for request in asked)
 
 
-def _request(line: dict[str, Any], reference: dict[str, Any]) -> Request:
+def _request(line: Line, reference: dict[str, Any]) -> Request:
     sub = reference.get("subresource")
     return Request(
         verb=line["verb"],

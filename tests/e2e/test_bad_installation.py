@@ -6,7 +6,6 @@ The operator runs as a process under the chart's Role, against an API server wit
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -155,11 +154,12 @@ async def test_an_account_on_mainnet_without_tls_is_refused_and_nothing_is_made_
         assert operator.stop() < SOON_S
         assert "Traceback" not in operator.log, operator.log
     asked = audit.requests(place.cluster, release.user)
-    assert asked and audit.trespasses(asked) == []
-    began_s = max(one.at_s for one in asked)
-    assert audit.rights_end_s(place.cluster, place.namespace, OPERATOR) == math.inf
+    rights = audit.spans(place.cluster.audit(), place.namespace, OPERATOR)
+    assert asked and audit.trespasses(asked, rights) == []
+    assert rights[-1].has_any
     await place.api.delete("Role", OPERATOR, place.namespace)
-    assert began_s < audit.rights_end_s(place.cluster, place.namespace, OPERATOR) < math.inf
+    *_, ended = audit.spans(place.cluster.audit(), place.namespace, OPERATOR)
+    assert not ended.has_any and max(one.at_s for one in asked) < ended.begin_s
 
 
 async def test_certificates_that_nobody_can_make_are_told_and_made_when_somebody_can(place: Place) -> None:
