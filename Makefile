@@ -60,6 +60,7 @@ lint: $(STAMP) ## Check style, types, import contracts and protocol definitions
 	$(BIN)/perpmaker schema --check
 	$(BIN)/python tools/render_manifests.py --check
 	$(BIN)/yamllint --strict $(YAML_FILES)
+	$(BIN)/hadolint Dockerfile
 
 format: $(STAMP) ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix services tests
