@@ -36,6 +36,7 @@ other-python: $(STAMP) ## Prepare a second Python version, which tests compare h
 	-@$(BIN)/python tools/other_python.py
 
 test: $(STAMP) other-python ## Run every test that needs nothing but this machine
+	@rm -rf .coverage.d
 	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= --durations=12 -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
