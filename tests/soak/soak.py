@@ -67,14 +67,21 @@ async def soak(course: Course, on_minute: Callable[[Soak], None]) -> Soak:
     clock = VirtualClock(START_MS)
     findings = Findings(asyncio.get_running_loop().time)
     complaints.listen(findings)
-    options = VenueOptions(seed=course.seed, markets=MARKETS, market="calibrated", faucet_usdc=1_000_000)
+    options = VenueOptions(
+        seed=course.seed,
+        markets=MARKETS,
+        market="calibrated",
+        faucet_usdc=1_000_000,
+        # A short memory is full after minutes, so that the process grows no more on account of the exchange.
+        orders_kept=300,
+        fills_kept=500,
+    )
     done = Soak(course, findings, [], {})
     with tempfile.TemporaryDirectory(prefix="pm-soak-") as folder:
         async with running_venue(options, clock_ms=clock.now_ms) as running, aiohttp.ClientSession() as session:
             venue = TestVenue(running, session)
             witness = Witness(running.venue, running.clockwork.board)
             running.venue.on_block = witness.saw
-            remembered = (running.venue.state, running.venue.tape, running.venue.participants)
             async with running_gateway(
                 venue,
                 Path(folder),
@@ -89,7 +96,7 @@ async def soak(course: Course, on_minute: Callable[[Soak], None]) -> Soak:
                     for number in range(1, course.minutes + 1):
                         await asyncio.sleep(60)
                         done.faults = dict(running.clockwork.board.struck)
-                        done.minutes.append(Minute(number, time.process_time(), vitals.measure(*remembered)))
+                        done.minutes.append(Minute(number, time.process_time(), vitals.measure()))
                         on_minute(done)
                     await venue.control("clear")
                     await stage.come_to_rest()

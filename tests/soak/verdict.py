@@ -65,13 +65,11 @@ def _resources(minutes: Sequence[Minute]) -> Iterator[Row]:
         return
     warm, later = minutes[:WARM_UP_MINUTES], minutes[WARM_UP_MINUTES:]
     begin, end = warm[-1].vitals, minutes[-1].vitals
-    whole = end.rss_bytes - begin.rss_bytes
-    own = whole - (end.exchange_bytes - begin.exchange_bytes)
+    grown_by = end.rss_bytes / begin.rss_bytes - 1
     yield Row(
         f"memory grows by at most {_MOST_GROWTH:.0%}",
-        own <= _MOST_GROWTH * begin.rss_bytes,
-        f"{begin.rss_bytes / 2**20:.1f} MiB, then {end.rss_bytes / 2**20:.1f}: {whole / begin.rss_bytes:+.1%},"
-        f" without the exchange's memory of orders and fills {own / begin.rss_bytes:+.1%}",
+        end.rss_bytes <= begin.rss_bytes * (1 + _MOST_GROWTH),
+        f"{grown_by:+.1%}, from {begin.rss_bytes / 2**20:.1f} to {end.rss_bytes / 2**20:.1f} MiB",
     )
     yield _bounded("tasks are bounded", warm, later, lambda minute: minute.vitals.tasks, _MORE_TASKS)
     yield _bounded("descriptors are bounded", warm, later, lambda minute: minute.vitals.descriptors, _MORE_DESCRIPTORS)

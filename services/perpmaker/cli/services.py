@@ -150,6 +150,10 @@ def venue(
     sub_account_volume: Annotated[
         int, typer.Option(min=0, metavar="USD", help="Traded volume below which createSubAccount is refused.")
     ] = _VENUE.sub_account_volume_usd,
+    orders_kept: Annotated[
+        int, typer.Option(min=0, help="Ended orders that an account remembers.")
+    ] = _VENUE.orders_kept,
+    fills_kept: Annotated[int, typer.Option(min=1, help="Fills that an account remembers.")] = _VENUE.fills_kept,
     testnet_tiers: Annotated[
         bool, typer.Option("--testnet-tiers", help="Margin tiers and liquidations of the testnet, which are small.")
     ] = _VENUE.testnet_tiers,
@@ -200,6 +204,8 @@ def venue(
             address_requests=address_requests,
             ws_users=ws_users,
             sub_account_volume_usd=sub_account_volume,
+            orders_kept=orders_kept,
+            fills_kept=fills_kept,
             testnet_tiers=testnet_tiers,
             staked_tokens=staked_tokens,
             virtual_time=virtual_time,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from perpmaker.venue.engine.accounts import EXCHANGE_MEMORY
 from perpmaker.venue.shell.latency import DEFAULT_LATENCIES
 
 
@@ -53,6 +54,9 @@ class VenueOptions:
     address_requests: int = 10_000
     ws_users: int = 10
     sub_account_volume_usd: int = 100_000
+    orders_kept: int = EXCHANGE_MEMORY.orders
+    """Orders that ended which an account's memory holds."""
+    fills_kept: int = EXCHANGE_MEMORY.fills
     testnet_tiers: bool = False
     staked_tokens: int = 0
     virtual_time: bool = False

@@ -7,7 +7,7 @@ from typing import Any
 from tests.support.busy_venue import ALICE, ask, trade
 from tests.support.venue_core import BOB, START_MS, Bench, bench, limit
 
-from perpmaker.venue.engine.accounts import FundingPayment
+from perpmaker.venue.engine.accounts import FundingPayment, Memory
 from perpmaker.venue.engine.orders import Tif
 from perpmaker.venue.engine.state import FundingRate
 
@@ -114,6 +114,15 @@ def test_only_the_latest_2000_ended_orders_are_remembered() -> None:
         made.place(ALICE, *(limit("170", "1", tif=Tif.IOC) for _ in range(100)))
     assert ask(made, "orderStatus", user=ALICE, oid=first) == {"status": "unknownOid"}
     assert len(ask(made, "historicalOrders", user=ALICE)) == 2_000
+
+
+def test_an_account_remembers_as_many_orders_and_fills_as_the_venue_is_told() -> None:
+    made = bench(memory=Memory(orders=2, fills=3))
+    for _ in range(5):
+        made.place(BOB, limit("170", buy=False))
+        made.place(ALICE, limit("170", tif=Tif.IOC))
+    assert len(ask(made, "historicalOrders", user=ALICE)) == 2
+    assert len(ask(made, "userFills", user=ALICE)) == 3
 
 
 def test_an_order_of_somebody_else_is_unknown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perpmaker.venue.engine.accounts import Memory
 from perpmaker.venue.options import VenueOptions
 from perpmaker.venue.shell.server import build
 from perpmaker.venue.units import E8
@@ -26,3 +27,8 @@ def test_the_testnets_tiers_and_liquidations_come_together() -> None:
 def test_new_accounts_have_staked_what_the_option_says() -> None:
     venue = build(VenueOptions(staked_tokens=101))
     assert venue.state.open_account("0x" + "a" * 40).staked_tokens == 101
+
+
+def test_accounts_remember_what_the_options_say() -> None:
+    venue = build(VenueOptions(orders_kept=7, fills_kept=8))
+    assert venue.state.open_account("0x" + "a" * 40).memory == Memory(orders=7, fills=8)

@@ -15,8 +15,16 @@ from perpmaker.venue.engine.account_actions import Abstraction
 from perpmaker.venue.engine.orders import Order
 from perpmaker.venue.units import E8, notional_e8, scaled
 
-RECORDS_KEPT = 2_000
-FILLS_KEPT = 10_000
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How much an account remembers: orders that ended, and fills as well as funding payments."""
+
+    orders: int = 2_000
+    fills: int = 10_000
+
+
+EXCHANGE_MEMORY = Memory()
 
 
 @dataclass(slots=True)
@@ -138,6 +146,7 @@ class Account:
         "ledger",
         "leverage",
         "master",
+        "memory",
         "name",
         "open_orders",
         "positions",
@@ -153,9 +162,10 @@ class Account:
         "volume_e8",
     )
 
-    def __init__(self, address: str, *, is_house: bool = False) -> None:
+    def __init__(self, address: str, *, is_house: bool = False, memory: Memory = EXCHANGE_MEMORY) -> None:
         self.address = address
         self.is_house = is_house
+        self.memory = memory
         self.cash_e8: dict[int, int] = {0: 0}
         self.positions: dict[int, Position] = {}
         self.exposures: dict[int, Exposure] = {}
@@ -172,8 +182,8 @@ class Account:
         self.open_orders: dict[int, Order] = {}
         self.records: OrderedDict[int, Order] = OrderedDict()
         self.cloids: dict[str, int] = {}
-        self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
-        self.funding: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
+        self.fills: deque[Fill] = deque(maxlen=memory.fills)
+        self.funding: deque[FundingPayment] = deque(maxlen=memory.fills)
         self.ledger: list[LedgerEntry] = []
         self.volume_e8 = 0
         self.spot_e8: dict[int, int] = {}
@@ -228,7 +238,7 @@ class Account:
         self.records[order.oid] = order
         if order.cloid is not None:
             self.cloids[order.cloid] = order.oid
-        if len(self.records) - len(self.open_orders) > RECORDS_KEPT:
+        if len(self.records) - len(self.open_orders) > self.memory.orders:
             self._forget_oldest_ended()
 
     def _forget_oldest_ended(self) -> None:

@@ -9,7 +9,16 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 
-from perpmaker.venue.engine.accounts import Account, Deposit, Fill, FundingPayment, LedgerEntry, Liquidation
+from perpmaker.venue.engine.accounts import (
+    EXCHANGE_MEMORY,
+    Account,
+    Deposit,
+    Fill,
+    FundingPayment,
+    LedgerEntry,
+    Liquidation,
+    Memory,
+)
 from perpmaker.venue.engine.book import Book
 from perpmaker.venue.engine.gates import Gates
 from perpmaker.venue.engine.limits.rules import LimitRules
@@ -38,6 +47,7 @@ class Rules:
     funding_interval_ms: int = 3_600_000
     schedule_cancel_volume_e8: int = 0
     staked_tokens: int = 0
+    memory: Memory = EXCHANGE_MEMORY
     orders: OrderRules = field(default_factory=OrderRules)
     limits: LimitRules = field(default_factory=LimitRules)
     liquidation: LiquidationRules = field(default_factory=LiquidationRules)
@@ -200,7 +210,7 @@ class State:
         """The account of an address, created without money if it is new."""
         account = self.accounts.get(address)
         if account is None:
-            account = self.accounts[address] = Account(address, is_house=is_house)
+            account = self.accounts[address] = Account(address, is_house=is_house, memory=self.rules.memory)
             account.staked_tokens = 0 if is_house else self.rules.staked_tokens
         return account
 
@@ -220,7 +230,7 @@ class State:
     def house_account(self, address: str) -> Account:
         """An account of the exchange itself, which is not margined; created empty the first time."""
         if address not in self.accounts:
-            self.accounts[address] = Account(address, is_house=True)
+            self.accounts[address] = Account(address, is_house=True, memory=self.rules.memory)
         return self.accounts[address]
 
     def begin_transaction(self) -> str:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.core import Venue, build_venue
+from perpmaker.venue.engine.accounts import Memory
 from perpmaker.venue.engine.liquidation_rules import TESTNET, LiquidationRules
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.order_rules import OrderRules
@@ -127,6 +128,7 @@ def build(options: VenueOptions) -> Venue:
         limits=limits_of(options),
         orders=with_switches(OrderRules(), options.order_rules),
         staked_tokens=options.staked_tokens,
+        memory=Memory(options.orders_kept, options.fills_kept),
         liquidation=TESTNET if options.testnet_tiers else LiquidationRules(),
     )
     return build_venue(
