@@ -175,6 +175,23 @@ await step("a market of that dex that is isolated only", () =>
     "Cross margin is not allowed",
   ));
 
+await step("be liquidated, and hear of it", async () => {
+  const notices = [];
+  const events = [];
+  await streams.notification({ user }, (m) => notices.push(m));
+  await streams.userEvents({ user }, (m) => events.push(m));
+  await exchange.updateLeverage({ asset: asset("SOL"), isCross: false, leverage: 20 });
+  await take("SOL", "10");
+  await control("set_mark", { coin: "SOL", px: (Number(mids.SOL) * 0.94).toFixed(2) });
+  await waitFor(async () => !(await positionOf("SOL")), "the end of the position");
+  await control("set_mark", { coin: "SOL", px: null });
+  const { liquidation } = await waitFor(() => events.find((m) => "liquidation" in m), "the event");
+  assert.equal(liquidation.liquidated_user, user.toLowerCase());
+  assert.match((await waitFor(() => notices[0], "the notification")).notification, /^Liquidated/);
+  const closing = (await info.userFills({ user })).find((f) => f.coin === "SOL" && f.liquidation);
+  assert.equal(closing.liquidation.liquidatedUser, user.toLowerCase());
+});
+
 await step("move money between balances", async () => {
   assert.deepEqual(await exchange.usdClassTransfer({ amount: "250", toPerp: false }), DONE);
   const { balances } = await info.spotClearinghouseState({ user });
