@@ -138,12 +138,12 @@ class Stack:
         return codes
 
     async def resting(self) -> list[dict[str, Any]]:
-        """The account's orders as the venue has them."""
+        """The account's orders as the venue has them, asked at its control port, where an observer is not limited."""
         async with rpc.connect(self.gateway, self.own("perpmaker-operator")) as channel:
             status = await ReferenceServiceStub(channel).GetStatus(gw.GetStatusRequest(), timeout=HANG_S)
         async with aiohttp.ClientSession() as http:
             body = {"type": "openOrders", "user": status.account_address}
-            async with http.post(f"{self.venue}/info", json=body) as answer:
+            async with http.post(f"http://{self._control}/info", json=body) as answer:
                 orders: list[dict[str, Any]] = await answer.json()
                 return orders
 
