@@ -15,7 +15,7 @@ from rich.table import Table
 
 from perpmaker.common.metrics import Reservoir
 
-WIDTH: Final = 150
+WIDTH: Final = 170
 _ROUND: Final = 100
 
 
@@ -131,7 +131,9 @@ def machine() -> dict[str, str | int]:
 def table(parts: Mapping[str, Sequence[Figure]]) -> Table:
     """All parts in one table."""
     headings = ("p50, or value", "p99", "bytes", "x floor", "samples")
-    drawn = Table("figure", "unit", box=None, header_style="bold", pad_edge=False)
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    drawn.add_column("figure", no_wrap=True)
+    drawn.add_column("unit")
     for heading in headings:
         drawn.add_column(heading, justify="right")
     drawn.add_column("budget")
