@@ -20,7 +20,7 @@ from perpmaker.common.cloid import decode
 EVERY_S: Final = 0.05
 REPLACED_S: Final = 3.0
 """A quoter that is replaced leaves its book empty for longer than this: its successor has to start first."""
-UNDISTURBED_S: Final = 8.0
+UNDISTURBED_S: Final = 5.0
 """Longest time in which a maker that nothing happened to may not be seen on both sides.
 
 Replacing its orders takes one of them away for a moment; the rest is room for a machine that does much else.
