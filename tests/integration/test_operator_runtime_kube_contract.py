@@ -16,7 +16,8 @@ from tests.support.kube.bench import Bench
 from tests.support.waiting import until
 
 from perpmaker.operator.interfaces import KubeError, Manifest, Resource
-from perpmaker.operator.kube.client import OPEN, WatchEvent, path_of
+from perpmaker.operator.kube.answers import OPEN, WatchEvent
+from perpmaker.operator.kube.client import path_of
 from perpmaker.operator.kube.resources import (
     CERTIFICATE,
     CONFIG_MAP,

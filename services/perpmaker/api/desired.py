@@ -24,7 +24,8 @@ from perpmaker.api.parts import (
     RedisCredentials,
     RiskPart,
 )
-from perpmaker.api.v1alpha1.marketmaker import MarginMode, MarketMaker, Mode, Quoting, QuotingModel
+from perpmaker.api.v1alpha1.marketmaker import MarginMode, MarketMaker, Mode
+from perpmaker.api.v1alpha1.quoting import Quoting, QuotingModel
 from perpmaker.api.v1alpha1.tradingaccount import AccountType, SwitchMode, TradingAccount
 from perpmaker.common.service import Endpoint
 from perpmaker.common.tls import Tls

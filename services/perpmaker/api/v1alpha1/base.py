@@ -20,6 +20,9 @@ GROUP = "perpmaker.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+WHOLE_BPS = 10_000
+"""The whole of a price, in basis points."""
+
 DEFER_RULES = "defer_rules"
 """Key of the validation context that leaves rules to the caller, so that all violations can be told at once."""
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Self, cast
 
 import aiohttp
@@ -18,6 +17,16 @@ import msgspec
 
 from perpmaker import __version__
 from perpmaker.operator.interfaces import KubeError, Manifest, Ref, Resource
+from perpmaker.operator.kube.answers import (
+    OPEN,
+    Listing,
+    VersionExpiredError,
+    WatchEvent,
+    event_of,
+    lines_of,
+    no_answer,
+    refusal,
+)
 from perpmaker.operator.kube.credentials import Credentials
 from perpmaker.operator.kube.resources import EVENT, ref_of
 from perpmaker.operator.metrics import KUBE_REQUESTS
@@ -35,33 +44,10 @@ WATCH_SILENCE_S: Final = 75.0
 BUSY_TRIES: Final = 4
 BUSY_WAIT_MAX_S: Final = 8.0
 
-OPEN: Final = "OPEN"
 
 _REVIEW: Final = Resource("authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews")
 
 Json = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All objects of a kind at one moment."""
-
-    items: Sequence[Manifest]
-    version: str
-    """Where a watch goes on from."""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """One line of a watch."""
-
-    type: str
-    """OPEN when the server has accepted the watch, then ADDED, MODIFIED, DELETED or BOOKMARK."""
-    object: Manifest
-
-
-class VersionExpiredError(Exception):
-    """The server no longer knows what happened since the version: list again."""
 
 
 def path_of(resource: Resource, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:
@@ -255,16 +241,16 @@ class ApiServer:
                     if response.status == 410:
                         raise VersionExpiredError(f"watch {resource.plural} from {version}")
                     if response.status >= 400:
-                        raise _refusal("watch", ref, response.status, await response.read())
+                        raise refusal("watch", ref, response.status, await response.read())
                     is_open = True
                     yield WatchEvent(OPEN, {})
-                    async for line in _lines(response.content):
-                        yield _event(ref, line)
+                    async for line in lines_of(response.content):
+                        yield event_of(ref, line)
                     return
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if is_open and isinstance(error, TimeoutError):
                     return  # a quiet kind: a young server sends no bookmarks for what it has seen no change of
-                raise _no_answer("watch", ref, error) from error
+                raise no_answer("watch", ref, error) from error
 
     async def post_event(self, namespace: str, event: Manifest) -> None:
         """Create an Event. Raises KubeError."""
@@ -328,7 +314,7 @@ class ApiServer:
                     status, payload = response.status, await response.read()
                     retry_after = response.headers.get("Retry-After")
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise _no_answer(verb, ref, error) from error
+                raise no_answer(verb, ref, error) from error
             KUBE_REQUESTS.labels(verb, ref.resource.plural, str(status)).inc()
             if status == 401 and not again:
                 again = True
@@ -337,7 +323,7 @@ class ApiServer:
                 await asyncio.sleep(busy_wait_s(retry_after, tries))
                 continue
             if status >= 400:
-                raise _refusal(verb, ref, status, payload)
+                raise refusal(verb, ref, status, payload)
             return msgspec.json.decode(payload)
 
 
@@ -348,55 +334,3 @@ def busy_wait_s(retry_after: str | None, tries: int) -> float:
     except ValueError:  # a date: allowed by HTTP, never sent by Kubernetes
         asked_s = 1.0
     return min(max(asked_s, 0.0), BUSY_WAIT_MAX_S)
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    # Not StreamReader.readline: it refuses lines longer than its buffer, and objects may be a megabyte.
-    rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
-        for line in lines:
-            if line:
-                yield line
-
-
-def _event(ref: Ref, line: bytes) -> WatchEvent:
-    raw = msgspec.json.decode(line)
-    if raw["type"] != "ERROR":
-        return WatchEvent(raw["type"], raw["object"])
-    status = raw["object"]
-    if status.get("code") == 410:
-        raise VersionExpiredError(status.get("message", ""))
-    raise KubeError(
-        "watch", ref, int(status.get("code", 0)), status.get("reason", "Unknown"), status.get("message", "")
-    )
-
-
-def _no_answer(verb: str, ref: Ref, error: Exception) -> KubeError:
-    KUBE_REQUESTS.labels(verb, ref.resource.plural, "0").inc()
-    reason = "Timeout" if isinstance(error, TimeoutError) else "Unreachable"
-    return KubeError(verb, ref, 0, reason, str(error) or type(error).__name__)
-
-
-def _refusal(verb: str, ref: Ref, status: int, payload: bytes) -> KubeError:
-    try:
-        document = msgspec.json.decode(payload)
-    except msgspec.DecodeError:
-        document = None
-    if not isinstance(document, dict) or document.get("kind") != "Status":
-        # Not from the API server itself but from something before it; its text may be anything.
-        return KubeError(verb, ref, status, "Unexpected", payload[:200].decode(errors="replace"))
-    details = document.get("details") or {}
-    causes = [
-        f"{cause.get('field') or '(object)'}: {cause.get('message', '')}" for cause in details.get("causes") or ()
-    ]
-    return KubeError(
-        verb,
-        ref,
-        status,
-        document.get("reason") or "Unknown",
-        document.get("message") or "",
-        causes,
-        # Only whoever looked for the object names it; a path that is not served is refused without a name.
-        is_absent=status == 404 and bool(ref.name) and details.get("name") == ref.name,
-    )

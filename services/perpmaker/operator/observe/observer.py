@@ -17,6 +17,11 @@ from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.operator.interfaces import Ref, Waker
 from perpmaker.operator.observe import reads
 from perpmaker.operator.observe.channels import Channels
+from perpmaker.operator.observe.news import (
+    account_news,
+    market_news,
+    quoter_news,
+)
 from perpmaker.operator.observe.values import (
     NO_POD,
     NOT_YET,
@@ -24,12 +29,8 @@ from perpmaker.operator.observe.values import (
     AccountView,
     GatewayAnswer,
     GatewayFacts,
-    OrderStateAnswer,
-    OrderStateFacts,
     QuoterAnswer,
     QuoterFacts,
-    RiskAnswer,
-    RiskFacts,
     Unreachable,
     Why,
 )
@@ -209,11 +210,11 @@ class Observer:
             if self._accounts.get(account) is not entry:
                 return False
             entry.view = after
-        changed = _account_news(before) != _account_news(after)
+        changed = account_news(before) != account_news(after)
         if changed and wake_account:
             self._waker.wake(account, "services")
         for market, maker in entry.makers.items():
-            if _market_news(before, market) != _market_news(after, market):
+            if market_news(before, market) != market_news(after, market):
                 changed = True
                 self._waker.wake(maker, "risk")
         return changed
@@ -225,13 +226,13 @@ class Observer:
         answer = await self._ask(entry.target, lambda channel: reads.read_quoter(channel, self._clock))
         if self._quoters.get(maker) is not entry:
             return False
-        before = _quoter_news(entry.answer), entry.was_two_sided
+        before = quoter_news(entry.answer), entry.was_two_sided
         now_s = self._clock.monotonic_s()
         if isinstance(answer, QuoterFacts) and answer.is_two_sided:
             entry.two_sided_at_s = now_s
         entry.answer = answer
         entry.was_two_sided = now_s - entry.two_sided_at_s <= ONE_SIDED_GRACE_S
-        changed = before != (_quoter_news(answer), entry.was_two_sided)
+        changed = before != (quoter_news(answer), entry.was_two_sided)
         if changed and wake:
             self._waker.wake(maker, "quoter")
         return changed
@@ -315,60 +316,3 @@ def _instruments_are_due(before: AccountView, gateway: GatewayAnswer) -> bool:
     if not before.instruments or not isinstance(before.gateway, GatewayFacts):
         return True
     return before.gateway.applied_revision != gateway.applied_revision or before.gateway.is_ready != gateway.is_ready
-
-
-def _account_news(view: AccountView) -> tuple[object, ...]:
-    return (_gateway_news(view.gateway), _order_state_news(view.order_state), _risk_news(view.risk), view.instruments)
-
-
-def _gateway_news(answer: GatewayAnswer) -> object:
-    if isinstance(answer, Unreachable):
-        return answer.why
-    return (
-        answer.is_ready,
-        answer.reason,
-        answer.applied_revision,
-        answer.account_address,
-        answer.network,
-        answer.signer_address,
-        answer.key_refusal,
-        answer.signer_valid_until_ms,
-        answer.signer_confirmed,
-        answer.exchange_connected,
-        answer.dead_man_deadline_ms > 0,
-        answer.dead_man_refusal,
-    )
-
-
-def _order_state_news(answer: OrderStateAnswer) -> object:
-    if isinstance(answer, Unreachable):
-        return answer.why
-    return answer.is_ready, answer.applied_revision, frozenset(answer.markets)
-
-
-def _risk_news(answer: RiskAnswer) -> object:
-    if isinstance(answer, Unreachable):
-        return answer.why
-    return answer.is_ready, answer.applied_revision, answer.trips, answer.last_rearmed_trip_id
-
-
-def _market_news(view: AccountView, market: str) -> object:
-    has_instrument = view.instruments.get(market)
-    held = view.order_state.markets.get(market) if isinstance(view.order_state, OrderStateFacts) else None
-    if not isinstance(view.risk, RiskFacts):
-        return view.risk.why, has_instrument, held is None
-    facts = view.risk.markets.get(market)
-    permission = facts and (facts.is_killed, facts.is_closed, facts.reduce_only, facts.mark_px_e8 > 0)
-    return permission, view.risk.trip_of(market), view.risk.last_rearmed_trip_id, has_instrument, held is None
-
-
-def _quoter_news(answer: QuoterAnswer) -> object:
-    if isinstance(answer, Unreachable):
-        return answer.why
-    return (
-        answer.is_quoting,
-        tuple(word for word in answer.reasons if not word.startswith("burst_")),
-        answer.applied_generation,
-        answer.epoch,
-        answer.is_flat,
-    )

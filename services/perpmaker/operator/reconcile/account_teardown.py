@@ -18,7 +18,7 @@ from perpmaker.operator.observe.commands import Closed, Refused
 from perpmaker.operator.observe.values import RiskFacts, Unreachable
 from perpmaker.operator.reconcile import publish, workloads
 from perpmaker.operator.reconcile.deps import Deps
-from perpmaker.operator.reconcile.maker_teardown import (
+from perpmaker.operator.reconcile.teardown_progress import (
     APART_S,
     BREAK_GLASS,
     FAILED_AFTER,

@@ -26,7 +26,8 @@ from perpmaker.operator.names import Role
 from perpmaker.operator.observe.commands import Closed, Refused
 from perpmaker.operator.observe.values import QuoterFacts, RiskFacts, Unreachable
 from perpmaker.operator.reconcile import apply, fleet, workloads
-from perpmaker.operator.reconcile.account import is_frozen, ready_verdict
+from perpmaker.operator.reconcile.account import is_frozen
+from perpmaker.operator.reconcile.account_status import ready_verdict
 from perpmaker.operator.reconcile.deps import Deps
 from perpmaker.operator.reconcile.fleet import Assessed
 from perpmaker.operator.reconcile.kill_switch import acknowledged_trip, rearm, trip_as_wished

@@ -6,20 +6,17 @@ other one asks it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from perpmaker.api.v1alpha1 import MarketMaker, TradingAccount
 from perpmaker.api.v1alpha1.shared import DeletionPolicy
 from perpmaker.api.v1alpha1.shared import TeardownStep as Step
 from perpmaker.operator import acceptance, names, times
 from perpmaker.operator import children as build
-from perpmaker.operator.conditions import findings
 from perpmaker.operator.conditions.account import other_network
-from perpmaker.operator.conditions.findings import Finding, false
-from perpmaker.operator.conditions.maker import Verdict, reconciling, stalled
-from perpmaker.operator.conditions.reasons import ConditionType, Reason
+from perpmaker.operator.conditions.maker import Verdict
+from perpmaker.operator.conditions.reasons import Reason
 from perpmaker.operator.conditions.workload import Workload
 from perpmaker.operator.interfaces import KubeError, Manifest, Ref, TornDown
 from perpmaker.operator.kube import resources as kinds
@@ -29,18 +26,19 @@ from perpmaker.operator.observe.values import QuoterFacts, RiskFacts, Unreachabl
 from perpmaker.operator.reconcile import fleet, publish, workloads
 from perpmaker.operator.reconcile.apply import lasting
 from perpmaker.operator.reconcile.deps import Deps
+from perpmaker.operator.reconcile.teardown_progress import (
+    APART_S,
+    BREAK_GLASS,
+    FAILED_AFTER,
+    GONE_AFTER,
+    MAX_PAUSE_S,
+    POLL_S,
+    Progress,
+    teardown_status,
+)
 from perpmaker.operator.runtime.events import Reason as EventReason
 from perpmaker.operator.teardown.table import Note, Proof, Seen, next_step
 
-APART_S: Final = 2.0
-"""Between two snapshots that together are a proof: longer than an answer of the exchange can be late."""
-POLL_S: Final = 0.5
-MAX_PAUSE_S: Final = 30.0
-FAILED_AFTER: Final = 3
-"""Tries of a cancel after which a person is told."""
-GONE_AFTER: Final = 3
-"""Calls without an answer after which a missing Deployment means that nobody is there."""
-_ERROR_LENGTH: Final = 1024
 _STEPS_AT_ONCE: Final = 6
 
 _NOTES: Final[dict[Note, tuple[EventReason, str, bool]]] = {
@@ -63,31 +61,6 @@ _NOTES: Final[dict[Note, tuple[EventReason, str, bool]]] = {
         True,
     ),
 }
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of one teardown beyond its step."""
-
-    step_since_s: float
-    proofs_s: list[float] = field(default_factory=list)
-    """When the exchange showed no order of ours, since the market was last open."""
-    is_closed: bool = False
-    flatten_begun: bool = False
-    flatten_is_over: bool = False
-    is_flat: bool = False
-    drained: bool = False
-    silent: int = 0
-    """Calls to risk in a row that were not answered."""
-    attempts: int = 0
-    error: str = ""
-
-    @property
-    def proof(self) -> Proof:
-        """What the exchange has shown."""
-        if not self.proofs_s:
-            return Proof.NONE
-        return Proof.TWICE if self.proofs_s[-1] - self.proofs_s[0] >= APART_S else Proof.ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,43 +373,7 @@ class MakerTeardown:
         await publish.publish(self._deps, case.body, status)
 
 
-BREAK_GLASS: Final = f"To release it all the same, put its uid into the annotation {names.FORCE_DELETE}"
-
-
 def _pause_s(known: Progress) -> float:
     if not known.attempts:
         return POLL_S
     return float(min(MAX_PAUSE_S, POLL_S * 2.0 ** min(known.attempts - 1, 10)))
-
-
-def teardown_status(
-    now_ms: Callable[[], int],
-    body: Manifest,
-    *,
-    step: Step,
-    started_at: str,
-    attempts: int,
-    error: str,
-    problem: Verdict | None,
-) -> dict[str, Any]:
-    """Status with the progress of a teardown; conditions of what is no longer looked at stay as they were."""
-    before = body.get("status") or {}
-    generation = body["metadata"].get("generation", 1)
-    judged: list[Finding] = [
-        false(ConditionType.READY, Reason.TERMINATING, f"it is being deleted: {step.value}"),
-        reconciling(Verdict(Reason.TERMINATING, f"teardown: {step.value}{f'; {error}' if error else ''}")),
-        stalled(problem),
-    ]
-    listed = before.get("conditions") or []
-    fresh = findings.conditions(judged, listed, generation=generation, now=times.from_ms(now_ms()))
-    replaced = {item["type"]: item for item in fresh}
-    kept = [replaced.pop(item["type"], item) for item in listed]
-    teardown: dict[str, Any] = {"step": step.value, "startedAt": started_at, "attempts": attempts}
-    if error:
-        teardown["lastError"] = error[:_ERROR_LENGTH]
-    return {
-        **before,
-        "observedGeneration": generation,
-        "conditions": [*kept, *replaced.values()],
-        "teardown": teardown,
-    }

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from perpmaker.common import logs
 from perpmaker.operator.interfaces import KubeError, Resource
-from perpmaker.operator.kube.client import OPEN, Listing, VersionExpiredError, WatchEvent
+from perpmaker.operator.kube.answers import OPEN, Listing, VersionExpiredError, WatchEvent
 from perpmaker.operator.kube.resources import CERTIFICATE, OWNERS, PEERINGS
 from perpmaker.operator.metrics import WATCH_FAILURES
 from perpmaker.operator.names import MANAGED_BY_LABEL, MANAGER
