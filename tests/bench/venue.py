@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 from tests.bench import fan_out
 from tests.bench.recorded import BLOCK_MS, START_MS
-from tests.bench.report import Budget, Figure, duration
+from tests.bench.report import Budget, Figure, Rounds, duration
 
 from perpmaker.common.decimals import format_e8
 from perpmaker.common.metrics import Reservoir
@@ -54,7 +54,7 @@ def _simulated_time() -> Sequence[Figure]:
     """One calibrated BTC market, nobody listening."""
     markets = list_markets(("BTC",))
     venue = build_venue(markets, Rules(), seed=1, faucet_e8=0, participants=HouseParticipants(markets, 1, "calibrated"))
-    blocks = Reservoir()
+    blocks = Rounds()
     gc.collect()
     began_s = time.process_time()
     for block in range(_SIMULATED_S * 1_000 // BLOCK_MS):
