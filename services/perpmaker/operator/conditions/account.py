@@ -134,7 +134,7 @@ def _credentials(seen: AccountObserved) -> Finding:
         return unknown(type_, Reason.UNKNOWN, f"the gateway: {facts}")
     if facts.key_refusal:
         reason = Reason.ADDRESS_MISMATCH if "expected" in facts.key_refusal else Reason.KEY_REFUSED
-        return false(type_, reason, f"the key now in the Secret is not used: {facts.key_refusal}")
+        return false(type_, reason, f"the key in the Secret is refused: {facts.key_refusal}")
     if 0 < facts.signer_valid_until_ms <= seen.now_ms:
         return false(type_, Reason.EXPIRED, "the exchange's approval of the API wallet has ended; approve a new one")
     if not facts.signer_address:

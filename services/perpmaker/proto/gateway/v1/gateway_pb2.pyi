@@ -2181,13 +2181,13 @@ class GetStatusResponse(_message.Message):
     exchange_connected: _builtins.bool
     """The account's and the market data sockets are connected and complete."""
     key_refusal: _builtins.str
-    """Why the key now in the mounted file is not used; empty when it is in use."""
+    """Why the key in the mounted file is not used, or is refused by the exchange though it was; empty when it signs."""
     signer_valid_until_ms: _builtins.int
     """When the exchange's approval of the signer ends, ms; 0 when it does not say."""
     rate_limit_used_ppm: _builtins.int
     """Share of the request budgets in use, parts per million."""
     signer_confirmed: _builtins.bool
-    """The exchange has said since the start that the signer may trade for the account."""
+    """The exchange has said, when it was asked last, that the signer may trade for the account."""
     actions_left: _builtins.int
     """Order items that may be sent before the address budget slows the account down."""
     actions_left_millihours: _builtins.int
