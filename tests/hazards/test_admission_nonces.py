@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.gateway import running_gateway
 from tests.support.gateway_watch import (
     Counted,
     cancels,
+    is_not_ready,
     is_ready,
+    mid,
     open_cloids,
     places,
     rejection,
@@ -20,11 +23,14 @@ from tests.support.own_agent import by_agent, gateway_of_owner
 from tests.support.venue import running
 from tests.support.waiting import until
 
+from perpmaker.common.clock import SystemClock
 from perpmaker.common.service import StartError
 from perpmaker.gateway.nonces import MAX_LEAD_MS, REMEMBERED
+from perpmaker.gateway.simulated_wallet import prepare
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 async def test_nonces_below_those_of_another_program_are_lifted_above_them(tmp_path: Path) -> None:
@@ -48,6 +54,30 @@ async def test_nonces_below_those_of_another_program_are_lifted_above_them(tmp_p
         assert await open_cloids(venue, gateway) == set()
         await is_ready(gateway)
         assert gateway.service.status().signer_confirmed, "the nonce was refused, not the key"
+
+
+class DaysBehind(SystemClock):
+    """The machine's clock after it was set back beyond the oldest nonce that the exchange takes."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() - 5 * DAY_MS
+
+
+async def test_cancels_pass_although_the_clock_is_days_behind_and_nothing_else_does(tmp_path: Path) -> None:
+    days_behind: dict[str, Any] = {"clock": DaysBehind(), "until_ready": False}
+    async with running() as venue:
+        await prepare(tmp_path / "wallet", venue.api_url)
+        async with gateway_of_owner(venue, tmp_path, **days_behind) as (owner, gateway):
+            await is_not_ready(gateway, "ms off the exchange's")
+            px = await mid(venue) - 1_000
+            cloid = gateway.cloid(1)
+            await by_agent(venue, owner).place("BTC", is_buy=True, px=str(px), sz="0.001", cloid=cloid)
+            assert (await places(venue, gateway, 2)).outcome_of(gateway.cloid(2)).not_sent.reason == "clock"
+
+            first = await cancels(gateway, cloid)
+            assert rejection(first, cloid)[1].startswith(f"Invalid nonce: nonce too low {first.sent[0].nonce} < ")
+            assert (await cancels(gateway, cloid)).outcome_of(cloid).HasField("cancelled")
+            assert await open_cloids(venue, gateway) == set()
 
 
 async def test_nonce_used_by_another_program_leaves_the_outcome_unknown_and_harms_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from perpmaker.common.clock import Clock
 REMEMBERED = 100
 """So many of a signer's highest nonces the exchange remembers; the lowest of them is the least it takes."""
 
+FARTHEST_FLOOR_MS = 365 * 24 * 3600 * 1000
+"""A least nonce farther ahead of this clock than this is not believed."""
+
 MAX_LEAD_MS = 24 * 3600 * 1000
 """The exchange refuses nonces farther in its future than this."""
 
@@ -39,9 +42,9 @@ class Nonces:
         """Go on above the least nonce that the exchange takes: another process has used higher ones.
 
         That one is the lowest of those remembered, and the others may follow it without a hole, so all are passed over.
-        What the exchange could not mean, farther ahead than it takes any, is ignored.
+        Or this clock is far behind. What no clock of a machine in service is off by is ignored.
         """
-        if floor <= self._clock.now_ms() + MAX_LEAD_MS:
+        if floor <= self._clock.now_ms() + FARTHEST_FLOOR_MS:
             self._last = max(self._last, floor + REMEMBERED - 1)
 
     def lead_ms(self) -> int:

@@ -13,7 +13,7 @@ from perpmaker.gateway.budget import (
     exchange_weight,
     info_weight,
 )
-from perpmaker.gateway.nonces import MAX_LEAD_MS, REMEMBERED, Nonces
+from perpmaker.gateway.nonces import FARTHEST_FLOOR_MS, MAX_LEAD_MS, REMEMBERED, Nonces
 
 
 def _budgets(ceiling: int = 600, reserved: int = 30) -> Budgets:
@@ -38,7 +38,7 @@ def test_nonces_are_lifted_above_all_that_the_exchange_may_remember_and_never_ba
     assert nonces.take() == floor + REMEMBERED
     nonces.lift(floor - 500)
     assert nonces.take() == floor + REMEMBERED + 1
-    nonces.lift(clock.now_ms() + MAX_LEAD_MS + 1)
+    nonces.lift(clock.now_ms() + FARTHEST_FLOOR_MS + 1)
     assert nonces.take() == floor + REMEMBERED + 2, "no exchange means that"
 
 
