@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 
 from perpmaker.common.clock import ManualClock
 from perpmaker.common.decimals import E8, parse_e8
@@ -75,10 +77,17 @@ class _Metas:
         return {"": self.meta}
 
 
+def _listings(markets: Markets, reads: _Metas, hub: MarketHub, ended: Callable[[], None] = lambda: None) -> Listings:
+    async def on_delisted() -> None:
+        ended()
+
+    return Listings(markets, reads, hub, ManualClock(NOW), on_delisted)  # type: ignore[arg-type]
+
+
 async def test_only_a_change_is_told_and_taken_over() -> None:
     markets, hub, reads = Markets(("BTC",)), MarketHub(), _Metas()
     markets.serve(("BTC",), {"BTC": BTC})
-    listings = Listings(markets, reads, hub, ManualClock(NOW))  # type: ignore[arg-type]
+    listings = _listings(markets, reads, hub)
     mailbox = hub.subscribe(["BTC"])
     await listings.refresh()
     await listings.refresh()
@@ -91,6 +100,37 @@ async def test_only_a_change_is_told_and_taken_over() -> None:
     assert message.instrument.max_leverage == 25
     assert markets.rules_of("BTC") == InstrumentRules(market="BTC", asset_id=0, sz_decimals=5, max_leverage=25)
     assert listings.instruments()[0].max_leverage == 25
+
+
+@pytest.mark.parametrize("first_reading", [True, False])
+async def test_a_delisted_market_is_told_of_and_let_go(first_reading: bool) -> None:
+    markets, hub, reads, ended = Markets(("BTC", "ISO")), MarketHub(), _Metas(), []
+    iso = InstrumentRules(market="ISO", asset_id=2, sz_decimals=0, max_leverage=3)
+    markets.serve(("BTC", "ISO"), {"BTC": BTC, "ISO": iso})
+    listings = _listings(markets, reads, hub, lambda: ended.append(markets.names))
+    if not first_reading:
+        await listings.refresh()
+    mailbox = hub.subscribe(["BTC", "ISO"])
+    listed = dict(META["universe"][0])  # type: ignore[call-overload]
+    reads.meta = _meta(universe=[listed | {"isDelisted": True}, META["universe"][2]])  # type: ignore[index]
+
+    await listings.refresh()
+    await listings.refresh()
+
+    (message,) = mailbox.drain()
+    assert (message.trace.market, message.instrument.delisted) == ("BTC", True)
+    assert ended == [("ISO",)]
+    assert markets.rules_of("BTC") is None
+    assert markets.rules_for_cancels("BTC") is not None
+
+
+def test_what_is_served_is_told_to_readers_that_were_there_before() -> None:
+    markets, hub = Markets(("BTC",)), MarketHub()
+    mailbox = hub.subscribe(["BTC"])
+    markets.serve(("BTC",), {"BTC": BTC})
+    _listings(markets, _Metas(), hub).tell()
+    (message,) = mailbox.drain()
+    assert (message.instrument.sz_decimals, message.instrument.max_leverage) == (5, 40)
 
 
 def test_tick_is_told_when_the_price_crosses_a_power_of_ten() -> None:

@@ -85,6 +85,19 @@ async def test_a_market_that_the_gateway_does_not_serve_yet_is_held_alone(house:
     await eth.reaches(await accepted(eth), "RESTING")
 
 
+async def test_orders_are_judged_by_rules_that_change_while_the_market_is_open(house: Stack) -> None:
+    btc = await house.quoter()
+    assert await btc.submit(places=[btc.order(sz="1.5")]) == ["ACCEPTED"]
+    house.exchange.sz_decimals = 0
+
+    async def refused() -> bool:
+        house.clock.skip(1_000)
+        return await btc.submit(places=[btc.order(sz="1.5", level=1)]) == ["INVALID"]
+
+    await waiting.until("a size off the new lot is refused", refused)
+    assert await btc.submit(places=[btc.order(sz="2", level=2)]) == ["ACCEPTED"]
+
+
 async def test_orders_of_a_removed_market_are_cancelled_and_tracked_until_they_are_over(house: Stack) -> None:
     await apply(house, 2, MARKET, ETH)
     btc, eth = await house.quoter(), await house.quoter(ETH)

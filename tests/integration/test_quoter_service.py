@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +12,21 @@ from grpc import aio
 from prometheus_client import REGISTRY
 from tests.support.quoter import PX, part
 from tests.support.quoter_peers import TAG, Peers, until
+from tests.support.quoter_running import Running, quoting
 from tests.support.waiting import HANG_S
 from tests.support.waiting import until as wait_until
 
 from perpmaker.api.parts import QuoterPart
-from perpmaker.common import rpc
-from perpmaker.common.clock import SystemClock
 from perpmaker.common.cloid import mint
 from perpmaker.common.decimals import E8
 from perpmaker.common.service import Runtime, StartError
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
 from perpmaker.proto.quoter.v1 import quoter_pb2 as pb
-from perpmaker.proto.quoter.v1.quoter_pb2_grpc import QuoterServiceStub
 from perpmaker.quoter.app import QuoterApp
 from perpmaker.quoter.values import LiveState
 
 BUY, SELL = common.SIDE_BUY, common.SIDE_SELL
-
-
-class Running:
-    """A started quoter, its peers and its control surface."""
-
-    def __init__(self, peers: Peers, app: QuoterApp, runtime: Runtime, channel: aio.Channel, at: QuoterPart) -> None:
-        self.gateway, self.orders, self.risk = peers.gateway, peers.order_state, peers.risk
-        self.peers = peers
-        self.app = app
-        self.runtime = runtime
-        self.control = QuoterServiceStub(channel)
-        self.part = at
-
-    async def status(self) -> pb.GetStatusResponse:
-        return await self.control.GetStatus(pb.GetStatusRequest(), timeout=HANG_S)
-
-    async def is_full(self, count: int = 4) -> None:
-        await until(f"{count} orders rest", lambda: len(self.orders.live) == count)
-
-    async def is_at_rest(self) -> None:
-        """Its orders rest by its own account, and no plan is under way: what it does next is about what comes next."""
-        desk = self.app._desk
-
-        def rests() -> bool:
-            orders = desk.sight.live_orders(SystemClock().monotonic_ns())
-            return not desk.submitter.is_waiting(SystemClock().monotonic_ns()) and (
-                len(orders) == len(self.orders.live) > 0 and all(order.state is LiveState.WORKING for order in orders)
-            )
-
-        await until("it is at rest", rests)
-
-    async def is_ready(self, ready: bool = True) -> None:
-        await until(f"ready is {ready}", lambda: self.runtime.is_ready is ready)
-
-
-@contextlib.asynccontextmanager
-async def quoting(
-    directory: Path, *, peers: Peers | None = None, age_ms: int = 2_000, **quoting_changes: Any
-) -> AsyncIterator[Running]:
-    at = part(directory, **quoting_changes).model_copy(update={"max_market_data_age_ms": age_ms})
-    async with peers or Peers(directory) as found:
-        runtime = Runtime("quoter")
-        app = QuoterApp(at, runtime)
-        server = aio.server()
-        app.register(server)
-        server.add_insecure_port(at.endpoint.listen)
-        await server.start()
-        try:
-            await app.start()
-            async with rpc.connect(at.endpoint.listen) as channel:
-                yield Running(found, app, runtime, channel, at)
-        finally:
-            await app.stop()
-            await server.stop(grace=0)
 
 
 async def test_a_quoter_fills_both_sides_and_becomes_ready(tmp_path: Path) -> None:

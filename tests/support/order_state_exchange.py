@@ -78,6 +78,7 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
 
     clock: SkippingClock = field(default_factory=SkippingClock)
     markets: tuple[str, ...] = (MARKET,)
+    sz_decimals: int = 5
     on_place: Callable[[gw.PlaceOrder], str] = lambda _order: "rest"
     on_modify: Callable[[gw.ModifyOrder], str] = lambda _order: "rest"
     on_cancel: Callable[[str], str] = lambda _cloid: "cancel"
@@ -349,7 +350,9 @@ class Exchange(gw_rpc.AccountServiceServicer, gw_rpc.ExecutionServiceServicer, g
     async def ListInstruments(self, request: Any, context: Any) -> gw.ListInstrumentsResponse:
         return gw.ListInstrumentsResponse(
             instruments=[
-                gw.Instrument(market=m, asset_id=i, sz_decimals=5, max_leverage=50, min_notional_e8=e8("10"))
+                gw.Instrument(
+                    market=m, asset_id=i, sz_decimals=self.sz_decimals, max_leverage=50, min_notional_e8=e8("10")
+                )
                 for i, m in enumerate(self.markets)
             ]
         )

@@ -123,13 +123,21 @@ class Gateway(gateway_pb2_grpc.MarketDataServiceServicer, gateway_pb2_grpc.Refer
             yield message
 
     async def ListInstruments(self, request: Any, context: Any) -> Any:  # type: ignore[override]
-        return gateway.ListInstrumentsResponse(
-            instruments=[
-                gateway.Instrument(
-                    market=self.market, asset_id=0, sz_decimals=5, max_leverage=40, min_notional_e8=10 * E8
-                )
-            ]
-        )
+        return gateway.ListInstrumentsResponse(instruments=[self._instrument()])
+
+    def _instrument(self, **changes: Any) -> gateway.Instrument:
+        fields: dict[str, Any] = {
+            "market": self.market,
+            "sz_decimals": 5,
+            "max_leverage": 40,
+            "min_notional_e8": 10 * E8,
+        }
+        return gateway.Instrument(**(fields | changes))
+
+    def change_rules(self, **changes: Any) -> None:
+        """Tell other rules of the market; `changes` are fields of Instrument."""
+        instrument = self._instrument(**changes)
+        self._hub.publish(gateway.MarketDataServiceSubscribeResponse(trace=self._trace(), instrument=instrument))
 
 
 _LIVE = (

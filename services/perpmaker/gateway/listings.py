@@ -1,4 +1,6 @@
-"""What the exchange lists: rules, margin tiers and collateral of each market, read again now and then.
+"""What the exchange lists: rules, margin tiers and collateral of each market, read again now and then, or when asked.
+
+A market that turns out to be delisted is told of, and served no longer.
 
 Source: Hyperliquid documentation, "Retrieve perpetuals metadata" and "Margin tiers".
 """
@@ -6,7 +8,8 @@ Source: Hyperliquid documentation, "Retrieve perpetuals metadata" and "Margin ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +27,8 @@ from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 _READ_EVERY_S: Final = 60.0
+_READ_AGAIN_S: Final = 1.0
+"""Shortest time between two readings, however often they are asked for."""
 
 _log = logs.get(__name__)
 
@@ -89,12 +94,22 @@ def instrument(rules: InstrumentRules, listing: Listing | None, px_e8: int) -> p
 class Listings:
     """Newest listing of every served market."""
 
-    def __init__(self, markets: Markets, reads: AccountReads, hub: MarketHub, clock: Clock) -> None:
+    def __init__(
+        self,
+        markets: Markets,
+        reads: AccountReads,
+        hub: MarketHub,
+        clock: Clock,
+        on_delisted: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`on_delisted` is called when fewer markets are served because one was delisted."""
         self._markets = markets
         self._reads = reads
         self._hub = hub
         self._clock = clock
+        self._on_delisted = on_delisted
         self._known: dict[str, Listing] = {}
+        self._doubted = asyncio.Event()
 
     def instruments(self) -> list[pb.Instrument]:
         """Every served market."""
@@ -110,7 +125,20 @@ class Listings:
                 await self.refresh()
             except ReadError as error:
                 _log.warning("listings.not_read", reason=error.reason)
-            await asyncio.sleep(_READ_EVERY_S)
+            await asyncio.sleep(_READ_AGAIN_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_READ_EVERY_S):
+                    await self._doubted.wait()
+            self._doubted.clear()
+
+    def doubt(self) -> None:
+        """Have them read again soon: the exchange has done something that a change would explain."""
+        self._doubted.set()
+
+    def tell(self) -> None:
+        """Tell readers what is known of every served market; those who were there before may hold older rules."""
+        for rules in self._markets.rules:
+            self._publish(rules)
 
     async def refresh(self) -> None:
         """Read again, and tell what changed. Raises ReadError."""
@@ -119,15 +147,19 @@ class Listings:
             found = {name: entry for dex, meta in metas.items() for name, entry in listings_of(meta, dex).items()}
         except ValueError as error:
             raise ReadError("meta", f"malformed: {error}") from error
-        self._take(found)
+        if self._take(found):
+            await self._on_delisted()
 
-    def _take(self, found: Mapping[str, Listing]) -> None:
+    def _take(self, found: Mapping[str, Listing]) -> bool:
+        """Whether a market was delisted."""
+        delisted: list[str] = []
         for rules in self._markets.rules:
             after, before = found.get(rules.market), self._known.get(rules.market)
             if after is None or after == before:
                 continue
             self._known[rules.market] = after
-            if before is None and (after.sz_decimals, after.max_leverage) == (rules.sz_decimals, rules.max_leverage):
+            is_as_ruled = (after.sz_decimals, after.max_leverage) == (rules.sz_decimals, rules.max_leverage)
+            if before is None and is_as_ruled and not after.delisted:
                 continue  # the first reading of what was known at start
             changed = InstrumentRules(
                 market=rules.market,
@@ -138,10 +170,17 @@ class Listings:
             )
             self._markets.serve(self._markets.names, {rules.market: changed})
             _log.warning("instrument.changed", market=rules.market, before=str(before), after=str(after))
-            self._hub.publish(
-                "instrument",
-                pb.MarketDataServiceSubscribeResponse(
-                    trace=common.Trace(market=rules.market, receive_time_ns=self._clock.monotonic_ns()),
-                    instrument=self._instrument(changed),
-                ),
-            )
+            self._publish(changed)
+            if after.delisted:
+                delisted.append(rules.market)
+        for market in delisted:
+            _log.error("market.delisted", market=market, remedy="take it out of the configuration")
+            self._markets.let_go(market)
+        return bool(delisted)
+
+    def _publish(self, rules: InstrumentRules) -> None:
+        message = pb.MarketDataServiceSubscribeResponse(
+            trace=common.Trace(market=rules.market, receive_time_ns=self._clock.monotonic_ns()),
+            instrument=self._instrument(rules),
+        )
+        self._hub.publish("instrument", message)

@@ -57,6 +57,10 @@ class Markets:
         """Have the dexes of markets to come watched before the first order can rest there."""
         self._dexes = tuple(dict.fromkeys((*self._dexes, *dexes_of(names))))
 
+    def let_go(self, market: str) -> None:
+        """Serve one market no longer."""
+        self._names = tuple(name for name in self._names if name != market)
+
     def serve(self, names: Sequence[str], rules: Mapping[str, InstrumentRules]) -> None:
         """Serve these markets from now on and no others.
 

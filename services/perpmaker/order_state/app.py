@@ -90,7 +90,9 @@ class OrderState(Service):
         self._drains = Drains(
             self._writer, self._resolver, self._reads, self._permissions, clock, grace_ms=part.snapshot_grace_ms
         )
-        self._markets = Markets(self._writer, self._reads, self._syncer, self._permissions, self._resolver.cancel)
+        self._markets = Markets(
+            self._writer, self._reads, self._syncer, self._permissions, self._resolver.cancel, clock
+        )
         self._link = AccountLink(
             self._gateway,
             self._writer,

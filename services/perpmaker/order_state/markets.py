@@ -15,6 +15,7 @@ from typing import Final
 from grpc import aio
 
 from perpmaker.common import logs
+from perpmaker.common.clock import Clock
 from perpmaker.order_state.batch import Batch
 from perpmaker.order_state.core.ledger import opening_at_cost
 from perpmaker.order_state.permissions import Permissions
@@ -25,6 +26,8 @@ from perpmaker.order_state.writer import Writer
 from perpmaker.proto.gateway.v1 import gateway_pb2
 
 _TICK_S: Final = 0.2
+_RULES_EVERY_S: Final = 5.0
+"""How often the rules of open markets are read again: the exchange may change them, or end a market."""
 
 _log = logs.get(__name__)
 
@@ -39,6 +42,7 @@ class Markets:
         syncer: Syncer,
         permissions: Permissions,
         cancel: Callable[[str, list[str], str], Awaitable[None]],
+        clock: Clock,
     ) -> None:
         """`cancel` takes a market, its orders and the cause."""
         self._writer = writer
@@ -46,6 +50,8 @@ class Markets:
         self._syncer = syncer
         self._permissions = permissions
         self._cancel = cancel
+        self._clock = clock
+        self._rules_due_s = clock.monotonic_s()
         self._wake = asyncio.Event()
         self._cancelled: set[str] = set()
         self.gateway_answered = asyncio.Event()
@@ -86,11 +92,13 @@ class Markets:
 
     async def _open(self) -> None:
         waiting = {m for m in self._truth.configured if HELD_OPENING in self._truth.known[m].holds}
-        if not waiting and self.gateway_answered.is_set():
+        now_s = self._clock.monotonic_s()
+        if not waiting and self.gateway_answered.is_set() and now_s < self._rules_due_s:
             return
+        self._rules_due_s = now_s + _RULES_EVERY_S
         try:
             for rules in await self._reads.instruments():
-                if rules.market in waiting:
+                if rules.market in self._truth.configured:
                     self._truth.known[rules.market].rules = rules
             known = [market for market in waiting if self._truth.known[market].rules is not None]
             await self._begin_ledgers([market for market in known if not self._truth.ledger.has_begun(market)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grpc import aio
 
 from perpmaker.common.rpc import READ_DEADLINE_S
+from perpmaker.hyperliquid.instruments import rules_of
 from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.order_state import wire
 from perpmaker.order_state.core.audit import Snapshot
@@ -48,7 +49,7 @@ class Reads:
         """Rules of the configured markets."""
         request = gateway_pb2.ListInstrumentsRequest()
         response = await self._reference.ListInstruments(request, timeout=READ_DEADLINE_S)
-        return [wire.rules(instrument) for instrument in response.instruments]
+        return [rules_of(instrument) for instrument in response.instruments]
 
     async def burn(self, nonce: int) -> gateway_pb2.BurnResult.ValueType:
         """Try to make sure that the action signed with a nonce can never land."""

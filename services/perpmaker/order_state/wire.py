@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.order_state.core import events as ev
 from perpmaker.order_state.core.audit import BookOrder, Snapshot
 from perpmaker.order_state.core.exposure import Exposure
@@ -193,17 +192,6 @@ def snapshot(open_orders: gateway_pb2.OpenOrders) -> Snapshot:
             )
             for order in open_orders.orders
         ),
-    )
-
-
-def rules(instrument: gateway_pb2.Instrument) -> InstrumentRules:
-    """Trading rules of a market."""
-    return InstrumentRules(
-        market=instrument.market,
-        asset_id=instrument.asset_id,
-        sz_decimals=instrument.sz_decimals,
-        max_leverage=instrument.max_leverage,
-        min_notional_e8=instrument.min_notional_e8,
     )
 
 

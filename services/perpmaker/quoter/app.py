@@ -18,7 +18,6 @@ from perpmaker.api.parts import QuoterPart
 from perpmaker.common import logs, rpc, service
 from perpmaker.common.clock import SystemClock
 from perpmaker.common.config import load_part
-from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
 from perpmaker.proto.gateway.v1.gateway_pb2_grpc import MarketDataServiceStub, ReferenceServiceStub
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
@@ -63,7 +62,7 @@ class QuoterApp(service.Service):
     async def start(self) -> None:
         """See Service."""
         desk, sight, market = self._desk, self._desk.sight, self._part.market
-        desk.begin(await self._rules())
+        sight.on_instrument(await self._instrument())
         spawn = self._runtime.spawn
         market_data, watch = MarketDataServiceStub(self._gateway), OrdersServiceStub(self._orders)
         permissions = RiskServiceStub(self._risk)
@@ -119,7 +118,7 @@ class QuoterApp(service.Service):
         except TimeoutError:
             _log.warning("quoter.stopped_with_orders")
 
-    async def _rules(self) -> InstrumentRules:
+    async def _instrument(self) -> gateway.Instrument:
         stub = ReferenceServiceStub(self._gateway)
         while True:
             try:
@@ -129,16 +128,11 @@ class QuoterApp(service.Service):
             else:
                 for instrument in answer.instruments:
                     if instrument.market == self._part.market:
-                        return InstrumentRules(
-                            market=instrument.market,
-                            asset_id=instrument.asset_id,
-                            sz_decimals=instrument.sz_decimals,
-                            max_leverage=instrument.max_leverage,
-                            min_notional_e8=instrument.min_notional_e8,
-                        )
+                        return instrument
                 if answer.instruments:
                     raise service.StartError(
-                        f"the gateway does not serve market {self._part.market}; add it to the gateway's markets"
+                        f"the gateway does not serve market {self._part.market}; add it to the gateway's markets, or"
+                        " take it out of the configuration if the exchange has delisted it"
                     )
             await asyncio.sleep(_RETRY_S)
 

@@ -15,7 +15,6 @@ from perpmaker.api.parts import QuoterPart
 from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.common.service import Endpoint
-from perpmaker.hyperliquid.rules import InstrumentRules
 from perpmaker.quoter.decide import Decision, State, View, decide
 from perpmaker.quoter.gate import Gate, Standing
 from perpmaker.quoter.metrics import QuoterMetrics
@@ -66,7 +65,6 @@ class Desk:
         self.two_sided = TwoSided()
         self.sight = Sight(clock, self._woken.set)
         self.submitter = Submitter(part.market, orders_channel, self.sight, self.metrics, self._woken.set)
-        self._rules: InstrumentRules | None = None
         self._started_ns = clock.monotonic_ns()
         self._state = State()
         self._draining = False
@@ -142,11 +140,6 @@ class Desk:
     def _is_fenced(self) -> bool:
         return self.submitter.fenced or self.sight.newest_epoch > self.submitter.epoch > 0
 
-    def begin(self, rules: InstrumentRules) -> None:
-        """Start deciding: the market's rules are known."""
-        self._rules = rules
-        self._woken.set()
-
     async def run(self) -> None:
         """Cycle on every change until cancelled."""
         while True:
@@ -185,6 +178,7 @@ class Desk:
                 connected=submitter.is_connected,
                 fenced=self._is_fenced,
                 draining=self._draining,
+                delisted=sight.listed is not None and sight.listed.delisted,
             ),
             position_e8=sight.position_e8,
             orders=live,
@@ -198,10 +192,11 @@ class Desk:
 
     async def _cycle(self) -> None:
         now_ns = self._clock.monotonic_ns()
-        if self._rules is None or self.submitter.is_waiting(now_ns):
+        listed = self.sight.listed
+        if listed is None or self.submitter.is_waiting(now_ns):
             return
         cause = self.sight.take_cause()
-        self._state, decision = decide(self._state, self._view(now_ns), self._settings, self._rules)
+        self._state, decision = decide(self._state, self._view(now_ns), self._settings, listed.rules)
         plan = decision.plan
         self.cycles += 1
         decided_ns = self._clock.monotonic_ns()

@@ -1,8 +1,8 @@
 """Whether quoting goes on, is held, or is pulled; the first thing decided in every cycle.
 
 Guarantees: without a valid permission, a live feed, the session, or a known set of orders, nothing new is
-proposed; with market data too old, permission gone for good, a kill, a closed market, a drain or a mode that
-sends nothing, everything is taken out of the book. Nothing here ever stops a cancel.
+proposed; with market data too old, permission gone for good, a kill, a closed or delisted market, a drain
+or a mode that sends nothing, everything is taken out of the book. Nothing here ever stops a cancel.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Standing:
     fenced: bool
     """A newer session exists: this quoter has been replaced."""
     draining: bool
+    delisted: bool = False
+    """The exchange trades this market no longer."""
 
 
 def is_valid(permission: Permission | None, now_ns: int, now_ms: int) -> bool:
@@ -77,6 +79,8 @@ def judge(standing: Standing, settings: Settings) -> Gate:
         found.append((Verdict.SILENT, "fenced"))
     if not standing.connected:
         found.append((Verdict.SILENT, "order_state_down"))
+    if standing.delisted:
+        found.append((Verdict.PULL, "delisted"))
     if standing.draining:
         found.append((Verdict.PULL, "draining"))
     if not sends_orders(settings.mode):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from perpmaker.common.clock import Clock
+from perpmaker.hyperliquid.instruments import rules_of
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orders
@@ -21,6 +22,7 @@ from perpmaker.quoter.book import is_older, with_bbo
 from perpmaker.quoter.shortage import Shortage
 from perpmaker.quoter.values import (
     BookView,
+    Listed,
     LiveOrder,
     LiveState,
     OwnFill,
@@ -57,6 +59,8 @@ class Sight:
     def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
         self._clock = clock
         self._wake = wake
+        self.listed: Listed | None = None
+        """None until the gateway has told the market's rules."""
         self.book: BookView | None = None
         self.feed_live = False
         self.permission: Permission | None = None
@@ -94,8 +98,15 @@ class Sight:
                 if not self.feed_live:
                     self._forget_book_time()
                 self._wake()
-            case _:
-                pass
+            case "instrument":
+                self.on_instrument(message.instrument)
+            case "tick_changed" | None:
+                pass  # the rules tell the step at any price
+
+    def on_instrument(self, instrument: gateway.Instrument) -> None:
+        """Take what the market's rules are from now on, and whether it is traded at all."""
+        self.listed = Listed(rules_of(instrument), instrument.delisted)
+        self._wake()
 
     def _on_bbo(self, trace: common.Trace, bbo: gateway.Bbo) -> None:
         if is_older(trace.exchange_time_ms, self.book):
@@ -245,15 +256,6 @@ class Sight:
 
 
 def _differs(a: Permission, b: Permission) -> bool:
-    return (
-        a.min_position_e8 != b.min_position_e8
-        or a.max_position_e8 != b.max_position_e8
-        or a.reduce_only != b.reduce_only
-        or a.spread_factor_ppm != b.spread_factor_ppm
-        or a.size_factor_ppm != b.size_factor_ppm
-        or a.bid_size_factor_ppm != b.bid_size_factor_ppm
-        or a.ask_size_factor_ppm != b.ask_size_factor_ppm
-        or a.killed != b.killed
-        or a.closed != b.closed
-        or a.valid_until_ms > b.valid_until_ms
-    )
+    """Whether anything but the time changed, or less time is left."""
+    renewed = replace(a, received_ns=b.received_ns, valid_until_ms=b.valid_until_ms)
+    return renewed != b or a.valid_until_ms > b.valid_until_ms

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
+from perpmaker.hyperliquid.rules import InstrumentRules
+
 
 class Side(IntEnum):
     """Side of an order; the numbers are those of the wire."""
@@ -63,6 +65,15 @@ class TargetLevel:
     reduce_only: bool = False
     immediate: bool = False
     """Immediate-or-cancel instead of post-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the exchange says of the market itself."""
+
+    rules: InstrumentRules
+    delisted: bool = False
+    """It is traded no longer."""
 
 
 PriceLevel = tuple[int, int]

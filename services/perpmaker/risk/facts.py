@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from perpmaker.api.parts import MarketRiskPart
 from perpmaker.common.clock import Clock
 from perpmaker.common.decimals import E8
-from perpmaker.hyperliquid.rules import InstrumentRules
+from perpmaker.hyperliquid.instruments import rules_of
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gateway
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as orderstate
@@ -124,7 +124,9 @@ class Facts:
                     facts.mark_px_e8, facts.mark_at_ms = message.context.mark_px_e8, self._now_ms()
             case "feed":
                 facts.feed_live = message.feed.live
-            case "trades" | None:
+            case "instrument":
+                self.on_instruments([message.instrument])
+            case "trades" | "tick_changed" | None:
                 pass  # trades have an age of their own and say nothing about the book's
 
     def _take_touch(self, facts: MarketFacts, bid_px_e8: int, ask_px_e8: int) -> None:
@@ -165,12 +167,11 @@ class Facts:
         self._gap_open = True
 
     def on_instruments(self, instruments: Sequence[gateway.Instrument]) -> None:
-        """Take the rules of the markets."""
+        """Take the rules of markets, read or told."""
         for item in instruments:
             facts = self.markets.get(item.market)
             if facts is not None:
-                rules = InstrumentRules(item.market, item.asset_id, item.sz_decimals, item.max_leverage)
-                facts.instrument = Instrument(lot_e8=rules.lot_e8, max_leverage=item.max_leverage)
+                facts.instrument = Instrument(rules_of(item).lot_e8, item.max_leverage, item.delisted)
 
     @property
     def account_age_ms(self) -> int | None:

@@ -46,6 +46,7 @@ class Instrument:
 
     lot_e8: int
     max_leverage: int
+    delisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from perpmaker.risk.monitors import (
     drawdown,
     drift,
     liquidation,
+    listing,
     mode,
     position,
     sources,
@@ -181,6 +182,14 @@ def test_a_book_without_a_price_is_no_market_data() -> None:
 def test_a_market_with_a_missing_source_is_not_quoted(changed: dict[str, Any], reason: str) -> None:
     (finding,) = sources.check_market(healthy(**changed), market_limits())
     assert (finding.action, finding.reason) == (Action.HOLD, reason)
+
+
+def test_a_delisted_market_is_not_quoted_and_is_no_missing_source() -> None:
+    delisted = healthy(instrument=Instrument(lot_e8=LOT_E8, max_leverage=40, delisted=True))
+    (finding,) = listing.check(delisted, market_limits())
+    assert (finding.check, finding.action, finding.reason) == ("listing", Action.HOLD, "delisted")
+    assert sources.check_market(delisted, market_limits()) == ()
+    assert [finding.restricts for finding in listing.check(healthy(), market_limits())] == [False]
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,12 @@ class AccountStream:
         on_changed: Callable[[], None],
         on_scheduled_cancel: Callable[[int], None],
         confirm: Callable[[], Awaitable[bool]] | None = None,
+        on_delisted_cancel: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_changed` is called when the stream becomes complete or is lost; `on_scheduled_cancel` with the exchange
         time of an order that the dead man's switch cancelled. `confirm` is asked before anything is taken from a new
         connection: whether the other side is still the exchange that knows the account; it may raise ReadError.
+        `on_delisted_cancel` is called when the exchange took an order away because its market has stopped.
         """
         self._address = address.lower()
         self._markets = markets
@@ -70,6 +72,7 @@ class AccountStream:
         self._exchange_clock = exchange_clock
         self._on_changed = on_changed
         self._on_scheduled_cancel = on_scheduled_cancel
+        self._on_delisted_cancel = on_delisted_cancel
         self._confirm = confirm
         self._link: Link | None = None
         self._pending: Pending | None = None
@@ -193,6 +196,8 @@ class AccountStream:
                 _log.warning("account.unrecognized_status", status=wire.status, oid=wire.order.oid)
             if wire.status == "scheduledCancel":
                 self._on_scheduled_cancel(wire.status_timestamp)
+            elif wire.status == "delistedCanceled":
+                self._on_delisted_cancel()
             self._hub.publish(event(wire.order.coin, wire.status_timestamp, receive_ns, order_update=update))
 
     def _user_fills(self, data: bytes, receive_ns: int) -> None:

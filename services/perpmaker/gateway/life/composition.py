@@ -82,6 +82,7 @@ class Composition:
         part, address = self.part, self.identity.address
         self.market_hub = MarketHub()
         self.account_hub = AccountHub()
+        self.listings = Listings(self.markets, self.reads, self.market_hub, self.clock, self._follow_served)
         self.market_stream = MarketDataStream(
             part.markets,
             address,
@@ -101,8 +102,12 @@ class Composition:
             self._on_account_changed,
             self.switch.fired,
             self.is_ours,
+            self.listings.doubt,
         )
-        self.listings = Listings(self.markets, self.reads, self.market_hub, self.clock)
+
+    async def _follow_served(self) -> None:
+        await self.market_stream.follow(self.markets.names)
+        await self.account_stream.follow_markets()
 
     def _on_account_changed(self) -> None:
         self.account_changed.set()
@@ -163,4 +168,5 @@ class Composition:
 
     async def _put_in_force(self, part: GatewayPart) -> None:
         await self.reconfigurator.put_in_force(part, self.clock.monotonic_s())
+        self.listings.tell()
         self.changed.set()

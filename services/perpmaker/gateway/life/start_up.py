@@ -55,6 +55,7 @@ async def start_up(parts: Composition, upkeep: Upkeep) -> None:
     await preflight.patiently(upkeep.read_limits)
     # Last: until now every plan was refused for an unknown market.
     parts.markets.serve(tuple(rules), rules | delisted)
+    parts.listings.tell()
     await parts.market_stream.follow(rules)
 
 

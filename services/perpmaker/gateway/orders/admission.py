@@ -59,7 +59,10 @@ class Admission:
             self._fence.observe(plan.market, request.trace.epoch)
             return
         now_ms = self._clock.now_ms()
-        reason = self._closed_because(request, now_ms)
+        # Rules may have changed since the plan came.
+        rules = self._markets.rules_of(plan.market)
+        plan.rules = rules or plan.rules
+        reason = "unknown_market" if rules is None else self._closed_because(request, now_ms)
         self._fence.observe(plan.market, request.trace.epoch)
         if reason is None and not self._entry.is_connected:
             reason = "not_connected"
@@ -86,12 +89,9 @@ class Admission:
         )
 
     def _closed_because(self, request: pb.ExecuteRequest, now_ms: int) -> Refusal | None:
-        market = request.trace.market
-        if self._markets.rules_of(market) is None:
-            return "unknown_market"
         return refusal(
             self._fence,
-            market,
+            request.trace.market,
             request.trace.epoch,
             not_after_ms=request.not_after_ms,
             now_ms=now_ms,

@@ -15,6 +15,7 @@ from perpmaker.risk.monitors import (
     drawdown,
     drift,
     liquidation,
+    listing,
     mode,
     position,
     sources,
@@ -34,6 +35,7 @@ MARKET_MONITORS: tuple[MarketMonitor, ...] = (
     drawdown.check_market,
     mode.check,
     liquidation.check,
+    listing.check,
     drift.check,
     unknown_orders.check,
 )

@@ -7,7 +7,7 @@ Source: Hyperliquid documentation, "Tick and lot size" and "Margin tiers".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from perpmaker.venue.engine.listings import (
@@ -123,6 +123,11 @@ class Market:
         """Maintenance margin of a position of this value, by the tier it is in."""
         tiers = reversed(self.maintenance_tiers())
         return next(tier.margin_e8(position_value_e8) for tier in tiers if position_value_e8 >= tier.lower_bound_e8)
+
+
+def capped(market: Market, max_leverage: int) -> Market:
+    """The market with one margin tier of this leverage; such a tier's table has the leverage as its number."""
+    return replace(market, tiers=(Tier(0, max_leverage),), margin_table_id=max_leverage)
 
 
 _BY_COIN = {listing.coin: listing for listing in LISTINGS}

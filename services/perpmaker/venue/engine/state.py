@@ -193,6 +193,11 @@ class State:
     def market_of(self, coin: str) -> Market | None:
         return self._by_coin.get(coin)
 
+    def list_again(self, market: Market) -> None:
+        """List a market under other rules; its number, its book and its prices stay."""
+        self.markets = tuple(market if m.asset == market.asset else m for m in self.markets)
+        self._by_asset[market.asset] = self._by_coin[market.coin] = market
+
     def markets_of_dex(self, name: str) -> tuple[Market, ...]:
         """The universe of one dex in its order; empty for a dex this venue does not list."""
         return tuple(m for m in self.markets if m.dex.name == name)

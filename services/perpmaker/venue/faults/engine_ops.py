@@ -16,7 +16,7 @@ from perpmaker.venue.engine.agents import ZERO_ADDRESS
 from perpmaker.venue.engine.limits.address import exhaust
 from perpmaker.venue.engine.limits.busy import spend
 from perpmaker.venue.engine.liquidation import liquidate
-from perpmaker.venue.engine.markets import Market
+from perpmaker.venue.engine.markets import Market, capped
 from perpmaker.venue.engine.orders import Status
 from perpmaker.venue.engine.reduce_only import trim_to
 from perpmaker.venue.engine.resting import drop
@@ -145,6 +145,13 @@ class CutLeverage(EngineOp, tag="cut_leverage"):
     leverage: Annotated[int, Meta(description="new leverage", ge=1)]
 
 
+class CapLeverage(EngineOp, tag="cap_leverage"):
+    """List a market with another largest leverage, the same for positions of any value."""
+
+    coin: Coin
+    leverage: Annotated[int, Meta(description="largest leverage from now on", ge=1, lt=50)]
+
+
 class SpendRequests(EngineOp, tag="spend_requests"):
     """Count requests against an address, as if it had sent them: what a spent budget looks like."""
 
@@ -216,6 +223,7 @@ AnyEngineOp = (
     | RemoveAgent
     | ReplaceAgent
     | CutLeverage
+    | CapLeverage
     | SpendRequests
     | ExhaustRequests
     | SpendActions
@@ -258,6 +266,9 @@ def apply(venue: Venue, op: AnyEngineOp) -> dict[str, Any]:
         case CutLeverage(address, coin, leverage):
             _account(venue, address).leverage[market_named(venue, coin).asset] = leverage
             return {"leverage": leverage}
+        case CapLeverage(coin, leverage):
+            venue.state.list_again(capped(market_named(venue, coin), leverage))
+            return {"maxLeverage": leverage}
         case SpendRequests(address, requests):
             account = _account(venue, address)
             account.requests += requests
