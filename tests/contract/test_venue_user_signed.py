@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 from tests.support.venue import key_of
 
-from perpmaker.hyperliquid import wire
+from perpmaker.hyperliquid import owner_wire
 from perpmaker.venue.wire.decode import decode_envelope
 from perpmaker.venue.wire.signatures import signers_of
 
@@ -90,7 +90,7 @@ def signer_of(request: dict[str, Any]) -> str:
 
 
 def test_every_readable_action_is_among_these() -> None:
-    spoken = {str(kind.__struct_config__.tag) for kind in get_args(wire.UserSignedAction)}
+    spoken = {str(kind.__struct_config__.tag) for kind in get_args(owner_wire.UserSignedAction)}
     assert set(STRUCTS) == spoken
 
 

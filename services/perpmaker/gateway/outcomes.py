@@ -15,8 +15,8 @@ import msgspec
 
 from perpmaker.common.decimals import parse_e8, parse_rounded_e8
 from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
+from perpmaker.hyperliquid.answers import ExchangeAnswer, FilledStatus, ItemStatus, OkResponse, StatusesData
 from perpmaker.hyperliquid.rejections import RejectionClass, classify, is_duplicate_nonce
-from perpmaker.hyperliquid.wire import ExchangeAnswer, FilledStatus, ItemStatus, OkResponse, StatusesData
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 UnknownReason = Literal["timeout", "socket_closed", "http_error", "malformed_response", "duplicate_nonce", "shutdown"]

@@ -21,7 +21,7 @@ from perpmaker.gateway.typed_data import (
     text_word,
 )
 from perpmaker.hyperliquid.networks import Network, chain_name
-from perpmaker.hyperliquid.wire import ApproveAgentAction, UsdClassTransferAction
+from perpmaker.hyperliquid.owner_wire import ApproveAgentAction, UsdClassTransferAction
 
 _CHAIN_ID: Final = 421614
 """Any chain is accepted; the official SDK names this one on every network."""

@@ -1,4 +1,4 @@
-"""Wire types of the exchange's order entry: actions, envelopes, responses.
+"""Wire types of the exchange's order entry: actions and envelopes.
 
 Field order is the canonical order of the exchange's msgpack hash, absent optionals are omitted, and unknown keys are
 refused, so one encoding of these structs serves signing and sending alike. Source: Hyperliquid exchange endpoint and
@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+
+from perpmaker.hyperliquid.owner_wire import UserSignedAction
 
 Tif = Literal["Alo", "Ioc", "Gtc", "FrontendMarket"]
 
@@ -233,88 +235,6 @@ class AgentSetAbstractionAction(Struct, frozen=True, forbid_unknown_fields=True,
     abstraction: Literal["i", "u", "p"]
 
 
-class UserSigned(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """What every action carries that the user signs as readable typed data."""
-
-    signature_chain_id: str
-    hyperliquid_chain: Literal["Mainnet", "Testnet"]
-
-
-class ApproveAgentAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="approveAgent"):
-    """Approve an API wallet."""
-
-    agent_address: str
-    nonce: int
-    agent_name: str | None = None
-
-
-class ApproveBuilderFeeAction(
-    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="approveBuilderFee"
-):
-    """Allow a builder to charge at most this rate, e.g. `0.001%`."""
-
-    max_fee_rate: str
-    builder: str
-    nonce: int
-
-
-class UsdSendAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="usdSend"):
-    """Send USDC to another user of the exchange."""
-
-    destination: str
-    amount: str
-    time: int
-
-
-class SpotSendAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="spotSend"):
-    """Send a token (`NAME:id`) of the spot balance to another user of the exchange."""
-
-    destination: str
-    token: str
-    amount: str
-    time: int
-
-
-class WithdrawAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="withdraw3"):
-    """Withdraw USDC from the exchange."""
-
-    destination: str
-    amount: str
-    time: int
-
-
-class UsdClassTransferAction(
-    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="usdClassTransfer"
-):
-    """Move USDC between spot and perps; the amount may name a sub-account."""
-
-    amount: str
-    to_perp: bool
-    nonce: int
-
-
-class SendAssetAction(UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="sendAsset"):
-    """Move a token between dexes, spot, users and sub-accounts."""
-
-    destination: str
-    source_dex: str
-    destination_dex: str
-    token: str
-    amount: str
-    from_sub_account: str
-    nonce: int
-
-
-class UserSetAbstractionAction(
-    UserSigned, frozen=True, forbid_unknown_fields=True, rename="camel", tag="userSetAbstraction"
-):
-    """Choose the account mode of a user, spelled out."""
-
-    user: str
-    abstraction: Literal["disabled", "unifiedAccount", "portfolioMargin"]
-    nonce: int
-
-
 L1Action = (
     OrderAction
     | CancelAction
@@ -338,18 +258,6 @@ L1Action = (
 )
 """Actions signed as a phantom agent over their msgpack hash."""
 
-UserSignedAction = (
-    ApproveAgentAction
-    | ApproveBuilderFeeAction
-    | UsdSendAction
-    | SpotSendAction
-    | WithdrawAction
-    | UsdClassTransferAction
-    | SendAssetAction
-    | UserSetAbstractionAction
-)
-"""Actions signed by the user as readable typed data."""
-
 Action = L1Action | UserSignedAction
 """Every action this version speaks."""
 
@@ -370,50 +278,6 @@ class Envelope(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     signature: Signature
     vault_address: str | None = None
     expires_after: int | None = None
-
-
-class RestingStatus(Struct, frozen=True, omit_defaults=True):
-    """The order rests in the book."""
-
-    oid: int
-    cloid: str | None = None
-
-
-class FilledStatus(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """The order executed at once, in whole or in part."""
-
-    total_sz: str
-    avg_px: str
-    oid: int
-    cloid: str | None = None
-
-
-class ItemStatus(Struct, frozen=True, omit_defaults=True):
-    """One entry of `statuses` in object form; exactly one field is set."""
-
-    resting: RestingStatus | None = None
-    filled: FilledStatus | None = None
-    error: str | None = None
-
-
-class StatusesData(Struct, frozen=True):
-    """Per-item results; bare strings are `success`, `waitingForFill`, `waitingForTrigger`."""
-
-    statuses: tuple[ItemStatus | str, ...]
-
-
-class OkResponse(Struct, frozen=True, omit_defaults=True):
-    """Answer of an accepted action: its type and, for batches, per-item statuses."""
-
-    type: str
-    data: StatusesData | msgspec.Raw | None = None
-
-
-class ExchangeAnswer(Struct, frozen=True):
-    """Top-level answer: status "ok" with a response object, or "err" with a text."""
-
-    status: Literal["ok", "err"]
-    response: msgspec.Raw
 
 
 _MSGPACK = msgspec.msgpack.Encoder()

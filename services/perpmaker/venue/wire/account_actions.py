@@ -11,13 +11,13 @@ from typing import assert_never
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from perpmaker.hyperliquid import wire
+from perpmaker.hyperliquid import owner_wire, wire
 from perpmaker.venue.engine import account_actions as engine
 from perpmaker.venue.units import parse_e8
 from perpmaker.venue.wire.values import address_of, decimal, unsigned
 
 AccountWireAction = (
-    wire.UserSignedAction
+    owner_wire.UserSignedAction
     | wire.UpdateIsolatedMarginAction
     | wire.TopUpIsolatedOnlyMarginAction
     | wire.ReserveRequestWeightAction
@@ -38,33 +38,33 @@ _SUB_ACCOUNT_MARK = " subaccount:"
 
 def canonical_account_action(action: AccountWireAction) -> wire.Action:
     """The form that is hashed. Raises `ValueError` for values outside the wire's types."""
-    if isinstance(action, wire.UserSigned) and not _CHAIN_ID.match(action.signature_chain_id):
+    if isinstance(action, owner_wire.UserSigned) and not _CHAIN_ID.match(action.signature_chain_id):
         raise ValueError(f"invalid signatureChainId {action.signature_chain_id!r}")
     match action:
-        case wire.ApproveAgentAction():
+        case owner_wire.ApproveAgentAction():
             return replace(
                 action,
                 agent_address=address_of(action.agent_address),
                 nonce=unsigned(action.nonce),
                 agent_name=action.agent_name or "",
             )
-        case wire.ApproveBuilderFeeAction():
+        case owner_wire.ApproveBuilderFeeAction():
             _tenth_bps(action.max_fee_rate)
             return replace(action, builder=address_of(action.builder), nonce=unsigned(action.nonce))
-        case wire.UsdSendAction() | wire.SpotSendAction() | wire.WithdrawAction():
+        case owner_wire.UsdSendAction() | owner_wire.SpotSendAction() | owner_wire.WithdrawAction():
             _amount(action.amount)
             address_of(action.destination)
             return replace(action, time=unsigned(action.time))
-        case wire.UsdClassTransferAction():
+        case owner_wire.UsdClassTransferAction():
             _class_amount(action.amount)
             return replace(action, nonce=unsigned(action.nonce))
-        case wire.SendAssetAction():
+        case owner_wire.SendAssetAction():
             _amount(action.amount)
             address_of(action.destination)
             if action.from_sub_account:
                 address_of(action.from_sub_account)
             return replace(action, nonce=unsigned(action.nonce))
-        case wire.UserSetAbstractionAction():
+        case owner_wire.UserSetAbstractionAction():
             return replace(action, user=address_of(action.user), nonce=unsigned(action.nonce))
         case wire.UpdateIsolatedMarginAction():
             if not -(2**63) <= action.ntli < 2**63:
@@ -91,20 +91,20 @@ def canonical_account_action(action: AccountWireAction) -> wire.Action:
 def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
     """Translate a canonical action into the engine's terms."""
     match action:
-        case wire.ApproveAgentAction():
+        case owner_wire.ApproveAgentAction():
             return engine.ApproveAgent(action.agent_address, action.agent_name or "", action.nonce)
-        case wire.ApproveBuilderFeeAction():
+        case owner_wire.ApproveBuilderFeeAction():
             return engine.ApproveBuilderFee(action.builder, _tenth_bps(action.max_fee_rate), action.nonce)
-        case wire.UsdSendAction():
+        case owner_wire.UsdSendAction():
             return engine.UsdSend(address_of(action.destination), _amount(action.amount), action.time)
-        case wire.SpotSendAction():
+        case owner_wire.SpotSendAction():
             return engine.SpotSend(address_of(action.destination), action.token, _amount(action.amount), action.time)
-        case wire.WithdrawAction():
+        case owner_wire.WithdrawAction():
             return engine.Withdraw(address_of(action.destination), _amount(action.amount), action.time)
-        case wire.UsdClassTransferAction():
+        case owner_wire.UsdClassTransferAction():
             quote_e8, sub = _class_amount(action.amount)
             return engine.ClassTransfer(quote_e8, action.to_perp, sub, action.nonce)
-        case wire.SendAssetAction():
+        case owner_wire.SendAssetAction():
             return engine.SendAsset(
                 address_of(action.destination),
                 action.source_dex,
@@ -114,7 +114,7 @@ def account_action_to_engine(action: AccountWireAction) -> engine.AccountAction:
                 address_of(action.from_sub_account) if action.from_sub_account else None,
                 action.nonce,
             )
-        case wire.UserSetAbstractionAction():
+        case owner_wire.UserSetAbstractionAction():
             return engine.UserSetAbstraction(action.user, action.abstraction, action.nonce)
         case wire.ReserveRequestWeightAction(weight, destination):
             return engine.ReserveRequestWeight(weight, None if destination is UNSET else destination)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from coincurve import PublicKey
 
-from perpmaker.hyperliquid import wire
+from perpmaker.hyperliquid import owner_wire, wire
 from perpmaker.venue.wire.keccak import keccak256, word
 from perpmaker.venue.wire.user_signed import struct_hash
 
@@ -46,7 +46,7 @@ def recover_l1(connection_id: bytes, source: str, signature: wire.Signature) -> 
     return _recover(_EXCHANGE_DOMAIN, struct, signature)
 
 
-def recover_user(action: wire.UserSigned, signature: wire.Signature) -> str:
+def recover_user(action: owner_wire.UserSigned, signature: wire.Signature) -> str:
     """Address that signed an action as typed data. Raises `UnrecoverableError`."""
     domain = _domain(b"HyperliquidSignTransaction", int(action.signature_chain_id, 16))
     return _recover(domain, struct_hash(action), signature)
@@ -59,7 +59,7 @@ def signers_of(envelope: wire.Envelope, home_source: str) -> tuple[str, ...]:
     the signer if the client signs for the venue's own network, the second if it signs for the other one.
     """
     action = envelope.action
-    if isinstance(action, wire.UserSigned):
+    if isinstance(action, owner_wire.UserSigned):
         return (recover_user(action, envelope.signature),)
     packed = msgspec.msgpack.encode(action)
     connection_id = action_hash(packed, envelope.nonce, envelope.vault_address, envelope.expires_after)

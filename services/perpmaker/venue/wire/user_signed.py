@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perpmaker.hyperliquid import wire
+from perpmaker.hyperliquid import owner_wire
 from perpmaker.venue.wire.keccak import keccak256, word
 
 
@@ -32,20 +32,20 @@ _TIME = ("time", "uint64", "time")
 _DESTINATION = ("destination", "string", "destination")
 _AMOUNT = ("amount", "string", "amount")
 
-_STRUCTS: dict[type[wire.UserSigned], _Struct] = {
-    wire.ApproveAgentAction: _Struct(
+_STRUCTS: dict[type[owner_wire.UserSigned], _Struct] = {
+    owner_wire.ApproveAgentAction: _Struct(
         "ApproveAgent",
         (("agentAddress", "address", "agent_address"), ("agentName", "string", "agent_name"), _NONCE),
     ),
-    wire.ApproveBuilderFeeAction: _Struct(
+    owner_wire.ApproveBuilderFeeAction: _Struct(
         "ApproveBuilderFee",
         (("maxFeeRate", "string", "max_fee_rate"), ("builder", "address", "builder"), _NONCE),
     ),
-    wire.UsdSendAction: _Struct("UsdSend", (_DESTINATION, _AMOUNT, _TIME)),
-    wire.SpotSendAction: _Struct("SpotSend", (_DESTINATION, ("token", "string", "token"), _AMOUNT, _TIME)),
-    wire.WithdrawAction: _Struct("Withdraw", (_DESTINATION, _AMOUNT, _TIME)),
-    wire.UsdClassTransferAction: _Struct("UsdClassTransfer", (_AMOUNT, ("toPerp", "bool", "to_perp"), _NONCE)),
-    wire.SendAssetAction: _Struct(
+    owner_wire.UsdSendAction: _Struct("UsdSend", (_DESTINATION, _AMOUNT, _TIME)),
+    owner_wire.SpotSendAction: _Struct("SpotSend", (_DESTINATION, ("token", "string", "token"), _AMOUNT, _TIME)),
+    owner_wire.WithdrawAction: _Struct("Withdraw", (_DESTINATION, _AMOUNT, _TIME)),
+    owner_wire.UsdClassTransferAction: _Struct("UsdClassTransfer", (_AMOUNT, ("toPerp", "bool", "to_perp"), _NONCE)),
+    owner_wire.SendAssetAction: _Struct(
         "SendAsset",
         (
             _DESTINATION,
@@ -57,7 +57,7 @@ _STRUCTS: dict[type[wire.UserSigned], _Struct] = {
             _NONCE,
         ),
     ),
-    wire.UserSetAbstractionAction: _Struct(
+    owner_wire.UserSetAbstractionAction: _Struct(
         "UserSetAbstraction",
         (("user", "address", "user"), ("abstraction", "string", "abstraction"), _NONCE),
     ),
@@ -71,7 +71,7 @@ _ENCODERS: dict[str, Callable[[Any], bytes]] = {
 }
 
 
-def struct_hash(action: wire.UserSigned) -> bytes:
+def struct_hash(action: owner_wire.UserSigned) -> bytes:
     """EIP-712 hash of the struct a user signed for this action."""
     kind = type(action)
     fields = (_CHAIN, *_STRUCTS[kind].fields)
