@@ -53,7 +53,7 @@ async def test_unannounced_close_is_a_gap_that_ends_with_all_that_happened_in_it
         fill = next(message.fill for message in inside if message.HasField("fill"))
         assert fill.cloid == sold
         assert closed.fills_since_ms <= fill.exchange_time_ms
-        assert closed.open_orders == 1
+        assert (closed.open_orders, closed.fills) == (1, 1)
         (snapshot,) = [message.open_orders for message in inside if message.open_orders.queried]
         assert {order.cloid for order in snapshot.orders} == {kept} == await open_cloids(venue, gateway)
         await trades_on(venue, gateway, 3)

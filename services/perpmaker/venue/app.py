@@ -19,7 +19,7 @@ from perpmaker.venue.answer_rules import answer_rules
 from perpmaker.venue.engine.audit import BrokenInvariantError
 from perpmaker.venue.engine.markets import list_markets
 from perpmaker.venue.engine.order_rules import OrderRules
-from perpmaker.venue.faults.engine_ops import BadOperationError
+from perpmaker.venue.faults.operation import BadOperationError
 from perpmaker.venue.faults.schedule import BadScheduleError
 from perpmaker.venue.flow.replay.queueing import queue_model
 from perpmaker.venue.flow.replay.schema import RecordingError

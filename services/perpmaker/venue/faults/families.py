@@ -69,6 +69,7 @@ FAMILIES: dict[str, frozenset[Family]] = {
         "trim_reduce_only": {_O},
         "liquidate": {_O, _M},
         "cut_leverage": {_M},
+        "cap_leverage": {_M},
         "cap_open_interest": {_M},
         "delist": {_M},
         "halt": {_M},

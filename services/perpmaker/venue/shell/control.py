@@ -19,10 +19,10 @@ from perpmaker.venue.engine.actions import PlaceOrders
 from perpmaker.venue.engine.checks import MIN_NOTIONAL_E8
 from perpmaker.venue.engine.execute import Answer, Err, Ok
 from perpmaker.venue.engine.orders import NewOrder, Tif
-from perpmaker.venue.faults.engine_ops import (
+from perpmaker.venue.faults.engine_ops import apply
+from perpmaker.venue.faults.operation import (
     BadOperationError,
     EngineOp,
-    apply,
     market_named,
     parse_address,
     positive_e8,

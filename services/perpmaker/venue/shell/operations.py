@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from perpmaker.venue.faults.engine_ops import Amount, AnyEngineOp
+from perpmaker.venue.faults.engine_ops import AnyEngineOp
 from perpmaker.venue.faults.families import FAMILIES
+from perpmaker.venue.faults.operation import Amount
 from perpmaker.venue.faults.switches import TABLE, AnySwitch, name_of
 from perpmaker.venue.shell.connection import ABNORMAL
 

@@ -9,7 +9,7 @@ from perpmaker.venue.core import Venue
 from perpmaker.venue.engine.actions import Action, ActionClass, CancelOrders, ModifyOrders, PlaceOrders, class_of
 from perpmaker.venue.engine.orders import NewOrder, Order, Tif
 from perpmaker.venue.faults.board import Board
-from perpmaker.venue.faults.engine_ops import market_named, positive_e8
+from perpmaker.venue.faults.operation import market_named, positive_e8
 from perpmaker.venue.faults.switches import AloStorm
 from perpmaker.venue.flow.participants import house_address
 from perpmaker.venue.shell.conductor import Conductor
