@@ -157,15 +157,16 @@ async def _kill(stack: Stack) -> _Kill:
         await stub.Trip(risk.TripRequest(market="", reason="bench"), timeout=_HANG_S)
         empty_us = (await stub.GetState(risk.GetStateRequest(), timeout=_HANG_S)).last_kill_latency_us
         histories = [await journal.Explain(orders.ExplainRequest(cloid=order.cloid), timeout=_HANG_S) for order in live]
-    cancelled_ms = [
-        entry.time_ms
-        for history in histories
-        for entry in history.entries
-        if entry.to_state == common.ORDER_STATE_CANCEL_PENDING and entry.time_ms >= int(begun_ms)
-    ]
+    cancelled_ms = [ms for history in histories if (ms := _cancelled_ms(history)) >= int(begun_ms)]
     if not cancelled_ms:
         raise RuntimeError("the trip found nothing to cancel")
     return _Kill(len(cancelled_ms), max(0.0, max(cancelled_ms) - begun_ms) * 1_000, empty_us)
+
+
+def _cancelled_ms(history: orders.ExplainResponse) -> int:
+    """When the newest cancel of an order was recorded; 0 when none was."""
+    entries = (entry for entry in history.entries if entry.to_state == common.ORDER_STATE_CANCEL_PENDING)
+    return max((entry.time_ms for entry in entries), default=0)
 
 
 async def _measure() -> _Run:
