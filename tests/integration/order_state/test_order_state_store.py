@@ -46,14 +46,6 @@ async def store(server: RedisProcess) -> AsyncIterator[Store]:
     await opened.close()
 
 
-@pytest.fixture
-async def running(server: RedisProcess, tmp_path: Path) -> AsyncIterator[Stack]:
-    with server.client() as client:
-        client.flushall()
-    async with stack(tmp_path, server.url) as made:
-        yield made
-
-
 def line(cloid: str) -> JournalLine:
     return JournalLine(market=MARKET, cloid=cloid, time_ms=T0, before=0, after=1, event="intent")
 

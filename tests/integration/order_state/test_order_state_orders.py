@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.order_state import MARKET, e8
-from tests.support.order_state_stack import RedisProcess, Stack, redis_server, stack, until
+from tests.support.order_state_stack import RedisProcess, Stack, stack, until
 from tests.support.waiting import HANG_S
 
 from perpmaker.proto.common.v1 import common_pb2 as cm
 from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
 from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with redis_server("valkey", tmp_path_factory.mktemp("store")) as running:
-        yield running
-
-
-@pytest.fixture
-async def running(server: RedisProcess, tmp_path: Path) -> AsyncIterator[Stack]:
-    with server.client() as client:
-        client.flushall()
-    async with stack(tmp_path, server.url) as made:
-        yield made
 
 
 async def test_an_order_goes_from_intent_to_the_book(running: Stack) -> None:
