@@ -10,7 +10,7 @@ from tests.support.gateway import Told
 from tests.support.venue import order_wire, orders_action
 
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
-from perpmaker.venue.engine.accounts import RECORDS_KEPT
+from perpmaker.venue.engine.accounts import EXCHANGE_MEMORY
 
 _BATCH = 200
 """The most orders of one action."""
@@ -28,7 +28,7 @@ async def _forget(desk: Desk) -> None:
     """Have so many later orders of the account end that the exchange forgets all that ended before."""
     hand = desk.other_hand()
     nobody = order_wire(hand.asset(MARKET), is_buy=True, px=str(desk.mid - 5_000), sz="0.001", tif="Ioc")
-    for _ in range(RECORDS_KEPT // _BATCH + 1):
+    for _ in range(EXCHANGE_MEMORY.orders // _BATCH + 1):
         answer = await hand.exchange(orders_action(*[nobody] * _BATCH))
         assert all("error" in status for status in answer["response"]["data"]["statuses"])
 
