@@ -25,6 +25,8 @@ _GROUPS = (
     ("unknown orders resolved", "resolved by "),
     ("orders at their end", "order "),
     ("audits", "audit "),
+    ("seconds of the switch", "switch "),
+    ("seconds of each key", "signer "),
     ("log", "log "),
 )
 

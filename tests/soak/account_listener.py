@@ -65,6 +65,9 @@ class AccountListener:
                 told = event.order_update
                 key = (told.oid, told.status, told.status_time_ms)
                 self._ledger.heard("orderUpdates", key, told.status_time_ms)
+            case "funding":
+                paid_ms = event.funding.exchange_time_ms
+                self._ledger.heard("userFundings", (event.trace.market, paid_ms), paid_ms)
             case "fill":
                 self._take_fill(event.fill)
             case "account":

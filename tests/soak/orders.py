@@ -20,6 +20,9 @@ from perpmaker.venue.engine.orders import Order as VenueOrder
 COMPARED_MS: Final = 45_000
 """How long an order that ended is compared with the exchange's records."""
 
+_NO_WAY_OUT: Final = "not_connected"
+"""Why alone a cancel may stay here: neither the socket nor REST could be opened."""
+
 _ALIVE: Final = (StatusMeaning.OPEN, StatusMeaning.TRIGGERED)
 
 
@@ -97,6 +100,8 @@ class Orders:
             if told.action == pb.ACTION_KIND_CANCEL:
                 if result == "cancelled":
                     self.learn(item.cloid, Known.ENDED, "cancel outcome")
+                elif result == "not_sent" and item.not_sent.reason != _NO_WAY_OUT:
+                    self.findings.violate("cancels are never refused here", f"{item.cloid} {item.not_sent.reason}")
                 continue
             match result:
                 case "resting" | "filled":

@@ -17,6 +17,7 @@ from typing import Final
 import aiohttp
 from tests.soak import complaints, vitals
 from tests.soak.findings import Findings
+from tests.soak.owner import Owner
 from tests.soak.stage import Stage
 from tests.soak.vitals import Vitals
 from tests.soak.witness import Witness
@@ -82,15 +83,20 @@ async def soak(course: Course, on_minute: Callable[[Soak], None]) -> Soak:
             venue = TestVenue(running, session)
             witness = Witness(running.venue, running.clockwork.board)
             running.venue.on_block = witness.saw
+            owner = Owner(venue, Path(folder))
+            await owner.approve()
             async with running_gateway(
                 venue,
                 Path(folder),
                 clock=clock,
+                address=owner.address,
+                key_file=owner.key_file,
+                expected_signer=None,
                 markets=MARKETS,
                 max_actions_per_minute=1_200,
                 dead_mans_switch=DeadMansSwitchPart(),
             ) as gateway:
-                stage = Stage(gateway, witness, findings, clock, MARKETS, course.seed)
+                stage = Stage(gateway, owner, witness, findings, clock, MARKETS, course.seed)
                 async with stage.playing():
                     await venue.control("schedule", random=f"random:{course.seed}:{course.intensity}")
                     for number in range(1, course.minutes + 1):

@@ -14,6 +14,7 @@ from tests.soak.findings import Findings
 from tests.soak.ledger import Ledger
 from tests.soak.market_listener import MarketListener
 from tests.soak.orders import Orders
+from tests.soak.owner import Owner
 from tests.soak.trader import Trader
 from tests.soak.witness import Witness
 from tests.support.gateway import TestGateway
@@ -35,6 +36,7 @@ class Stage:
     def __init__(
         self,
         gateway: TestGateway,
+        owner: Owner,
         witness: Witness,
         findings: Findings,
         clock: Clock,
@@ -47,7 +49,7 @@ class Stage:
         self._findings = findings
         self._clock = clock
         self._markets = markets
-        self._address = gateway.wallet.account.address
+        self._owner = owner
         account_ledger = Ledger(findings, clock.now_ms, partial(witness.may_be_lost, unreadable_too=False))
         unseen = partial(witness.may_be_lost, unreadable_too=True)
         market_ledgers = {market: Ledger(findings, clock.now_ms, unseen) for market in markets}
@@ -57,7 +59,7 @@ class Stage:
             ledger = market_ledgers[str(key[0])] if channel == "trades" else account_ledger
             ledger.committed(channel, key, time_ms)
 
-        witness.address, witness.tell = self._address, tell
+        witness.address, witness.tell = self._owner.address, tell
         self.orders = Orders(findings, clock.now_ms, lambda cloid: self._account.find(cloid))
         self.account = AccountListener(
             parts.account_hub,
@@ -82,7 +84,7 @@ class Stage:
 
     @property
     def _account(self) -> Account:
-        return self._witness.venue.state.accounts[self._address]
+        return self._witness.venue.state.accounts[self._owner.address]
 
     @asynccontextmanager
     async def playing(self) -> AsyncIterator[None]:
@@ -92,6 +94,7 @@ class Stage:
             self.market.listen(),
             self.trader.audit(),
             self._attend(),
+            self._owner.rotate(),
             self._judge(),
             *(self.trader.quote(market) for market in self._markets),
         ]
@@ -169,12 +172,22 @@ class Stage:
                 caller.seen()
                 await asyncio.sleep(_PRESENT_EVERY_S)
 
+    def _compare_switch(self, told_ms: int) -> None:
+        """The dead man's switch is set at the exchange for the time told, or for a later one whose answer is due."""
+        set_ms = self._account.cancel_at_ms
+        self._findings.count("switch armed" if told_ms else "switch not armed")
+        if told_ms and (set_ms is None or set_ms < told_ms):
+            self._findings.violate("the dead man's switch is set as told", f"for {told_ms}, but truly for {set_ms}")
+
     async def _judge(self) -> None:
         while True:
             await asyncio.sleep(1)
             for ledger in self._ledgers:
                 ledger.settle()
             self.orders.compare()
+            status = self._gateway.service.status()
+            self._findings.count(f"signer {status.signer_address}")
+            self._compare_switch(status.dead_man_deadline_ms)
 
 
 def _asset(state: Any, market: str) -> int:

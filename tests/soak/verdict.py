@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tests.soak.owner import AGENTS
 from tests.soak.soak import Minute, Soak
+from tests.support.venue import key_of
 
 WARM_UP_MINUTES: Final = 5
 _MOST_GROWTH: Final = 0.05
@@ -20,6 +22,8 @@ PROMISES: Final = (
     "books are those of the exchange",
     "outcomes are true",
     "no live order is forgotten",
+    "cancels are never refused here",
+    "the dead man's switch is set as told",
     "both sides agree at the end",
     "no error is logged",
     "no exception is unhandled",
@@ -31,6 +35,8 @@ _BUSY: Final = (
     "once trades",
     "compared bbo",
     "compared l2Book",
+    "switch armed",
+    *(f"signer {key_of(number).address.lower()}" for number in AGENTS),
     "outcome place resting",
     "outcome modify resting",
     "outcome cancel cancelled",

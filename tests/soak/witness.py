@@ -70,6 +70,10 @@ class Witness:
             if fill.address == self.address:
                 self.tell("userFills", (state.market(fill.asset).coin, fill.tid, fill.oid, fill.sz_e8), now_ms)
 
+        for paid in block.events.funding:
+            if paid.address == self.address:
+                self.tell("userFundings", (state.market(paid.asset).coin, paid.time_ms), now_ms)
+
     def top_at(self, coin: str, time_ms: int) -> Top | None:
         """Best prices after the newest block up to a time; None when that is no longer remembered."""
         return next((top for at_ms, top in reversed(self.tops.get(coin, ())) if at_ms <= time_ms), None)
