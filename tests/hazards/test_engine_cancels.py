@@ -145,3 +145,23 @@ async def test_every_other_word_for_it_ends_the_order_too(tmp_path: Path, status
         await desk.rest(order)
         await desk.throw("cancel_orders", address=desk.address, status=status)
         await desk.update(order.cloid, status)
+
+
+@proves(Hazard.REDUCE_ONLY_TRIM, by="trim_reduce_only")
+async def test_a_trim_is_told_by_the_list_of_open_orders_alone(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as desk:
+        await desk.rest(desk.buy(1, sz="0.003"))
+        await desk.trade("A", "0.003")
+        await desk.fill(desk.gateway.cloid(1))
+        oldest, newest = desk.sell(2, sz="0.002", reduce_only=True), desk.sell(3, above=1_010, reduce_only=True)
+        await desk.rest(oldest)
+        await desk.rest(newest)
+        await desk.throw("trim_reduce_only", address=desk.address, coin=MARKET, side="A", sz="0.002")
+        told = await desk.account.until(
+            lambda event: {order.remaining_e8 for order in event.open_orders.orders} == {parse_e8(SZ)}
+        )
+        assert {order.orig_sz_e8 for order in told.open_orders.orders} == {oldest.sz_e8, newest.sz_e8}
+        await desk.agree()
+        assert desk.statuses(oldest.cloid) == ["open"]
+        await desk.throw("trim_reduce_only", address=desk.address, coin=MARKET, side="A", sz="0.001")
+        await desk.update(oldest.cloid, "reduceOnlyCanceled")

@@ -11,6 +11,16 @@ from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
 
 @proves(Hazard.LOST_ACK_AFTER_COMMIT, by="drop_after_commit")
+async def test_the_second_copy_of_an_order_that_landed_proves_nothing_about_it(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, post_timeout_ms=200) as desk:
+        order = desk.buy(1)
+        await desk.throw("drop_after_commit", n=1)
+        told = await desk.place(order)
+        assert told.outcome_of(order.cloid).unknown.reason == "duplicate_nonce"
+        await desk.update(order.cloid, "open")
+
+
+@proves(Hazard.LOST_ACK_AFTER_COMMIT, by="drop_after_commit")
 async def test_an_ack_lost_after_the_commit_is_unknown_until_it_is_found_to_rest(tmp_path: Path) -> None:
     async with at_desk(tmp_path, post_timeout_ms=200) as desk:
         order = desk.buy(1)
