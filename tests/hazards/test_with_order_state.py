@@ -42,10 +42,7 @@ async def test_an_order_that_never_arrived_is_proven_never_to_have_landed(tmp_pa
 async def test_every_engine_cancel_clears_the_order_by_the_stream_alone(tmp_path: Path) -> None:
     words = ("marginCanceled", "selfTradeCanceled", "openInterestCapCanceled", "scheduledCancel", "liquidatedCanceled")
     async with trading(tmp_path) as house:
-        orders = [house.session.order(px=house.px(-1_000 - n), sz=SZ, level=n) for n in range(len(words))]
-        await house.session.submit(places=orders)
-        for order in orders:
-            await house.session.reaches(order.cloid, "RESTING")
+        orders = [await house.rest(px=house.px(-1_000 - n), sz=SZ, level=n) for n in range(len(words))]
         for word in words:
             await house.throw("cancel_orders", address=house.address, status=word, n=1)
         for order in orders:
@@ -55,15 +52,11 @@ async def test_every_engine_cancel_clears_the_order_by_the_stream_alone(tmp_path
 @proves(Hazard.REDUCE_ONLY_TRIM)
 async def test_what_the_exchange_trims_off_a_reduce_only_order_is_read_again(tmp_path: Path) -> None:
     async with trading(tmp_path) as house:
-        bought = house.session.order(px=house.px(-1_000), sz="0.003")
-        await house.session.submit(places=[bought])
-        await house.session.reaches(bought.cloid, "RESTING")
+        bought = await house.rest(px=house.px(-1_000), sz="0.003")
         await house.trade("A", "0.003")
         await house.session.reaches(bought.cloid, "FILLED")
-        closing = house.session.order(buy=False, px=house.px(1_000), sz="0.003", reduce_only=True)
-        selling = house.session.order(buy=False, level=1, px=house.px(500), sz="0.002")
-        await house.session.submit(places=[closing, selling])
-        await house.session.reaches(selling.cloid, "RESTING")
+        closing = await house.rest(buy=False, px=house.px(1_000), sz="0.003", reduce_only=True)
+        selling = await house.rest(buy=False, level=1, px=house.px(500), sz="0.002")
         await house.trade("B", "0.002")
         await house.session.reaches(selling.cloid, "FILLED")
         await house.agree()
@@ -75,9 +68,7 @@ async def test_what_the_exchange_trims_off_a_reduce_only_order_is_read_again(tmp
 @proves(Hazard.CANCEL_FILL_RACE, by="fill_race delay")
 async def test_a_cancel_that_lost_its_race_leaves_the_inventory_right(tmp_path: Path) -> None:
     async with trading(tmp_path) as house:
-        order = house.session.order(px=house.px(-1_000), sz=SZ)
-        await house.session.submit(places=[order])
-        await house.session.reaches(order.cloid, "RESTING")
+        order = await house.rest(px=house.px(-1_000), sz=SZ)
         await house.throw("delay", channel="userFills", ms=1_000)
         await house.throw("fill_race", n=1, address=house.address)
         assert await house.session.submit(cancels=[order.cloid]) == ["ACCEPTED"]
@@ -88,9 +79,7 @@ async def test_a_cancel_that_lost_its_race_leaves_the_inventory_right(tmp_path: 
 @proves(Hazard.REFUSED_MODIFY_CANCELS_OLD_LEG)
 async def test_a_side_whose_modify_was_refused_is_empty_and_may_be_quoted_again(tmp_path: Path) -> None:
     async with trading(tmp_path) as house:
-        old = house.session.order(px=house.px(-1_000), sz=SZ)
-        await house.session.submit(places=[old])
-        await house.session.reaches(old.cloid, "RESTING")
+        old = await house.rest(px=house.px(-1_000), sz=SZ)
         maker = house.venue.client(9)
         await house.venue.control("fund", address=maker.address, usdc=1_000_000)
         await maker.place(MARKET, is_buy=False, px=house.px(0), sz="1")
@@ -98,6 +87,4 @@ async def test_a_side_whose_modify_was_refused_is_empty_and_may_be_quoted_again(
         await house.session.submit(replaces=[os_.Replace(old_cloid=old.cloid, order=new)])
         await house.session.reaches(new.cloid, "REJECTED")
         await house.session.reaches(old.cloid, "CANCELLED")
-        again = house.session.order(px=house.px(-1_000), sz=SZ)
-        assert await house.session.submit(places=[again]) == ["ACCEPTED"]
-        await house.session.reaches(again.cloid, "RESTING")
+        await house.rest(px=house.px(-1_000), sz=SZ)

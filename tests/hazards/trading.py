@@ -1,14 +1,14 @@
 """Order-state with its store between a session and a gateway at a misbehaving venue.
 
 async with trading(tmp_path) as house:
-    order = house.session.order(px=house.px(-1_000), sz="0.001")
-    await house.session.submit(places=[order])
+    order = await house.rest(px=house.px(-1_000), sz="0.001")
 
 In every block of the venue order-state's worst case must allow for at least what can happen there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,14 +24,18 @@ from tests.support.order_state_exchange import Risk, SkippingClock
 from tests.support.order_state_stack import Quoter, until
 from tests.support.server import StoreServer
 from tests.support.venue import TestVenue, running
+from tests.support.waiting import HANG_S
 
 from perpmaker.api.parts import OrderStatePart
 from perpmaker.common import rpc
 from perpmaker.common.service import Endpoint, Runtime
 from perpmaker.order_state.app import OrderState
 from perpmaker.order_state.core.exposure import exposure_of
+from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
 from perpmaker.proto.risk.v1 import risk_pb2_grpc
 from perpmaker.venue.core import Block
+
+_ANSWERED = frozenset({"RESTING", "NEVER_LANDED"})
 
 
 @dataclass
@@ -64,6 +68,17 @@ class Trading:
         """Somebody takes from the book: "B" buys, "A" sells."""
         done = await self.venue.control("trade", coin=MARKET, side=side, sz=sz)
         assert "filled" in done["result"], done
+
+    async def rest(self, **terms: Any) -> os_.NewOrder:
+        """Place an order that must rest; one that a machine out of breath kept from leaving is placed anew."""
+        async with asyncio.timeout(HANG_S):
+            while True:
+                await until(lambda: self.order_state._permissions.of(MARKET)[1], "a permission")
+                order = self.session.order(**terms)
+                if await self.session.submit(places=[order]) == ["ACCEPTED"]:
+                    await until(lambda c=order.cloid: self.session.state(c) in _ANSWERED, "an answer")  # type: ignore[misc]
+                    if self.session.state(order.cloid) == "RESTING":
+                        return order
 
     def worst_case(self) -> tuple[int, int]:
         """Lowest and highest position that order-state allows for."""
