@@ -142,3 +142,15 @@ async def test_every_status_of_refusal_has_its_class_and_spares_the_rest_of_the_
             assert rejection(told.outcome_of(refused.cloid)) == expected, told
             assert told.outcome_of(spared.cloid).HasField("resting")
             await desk.update(refused.cloid, status)
+
+
+@proves(Hazard.REFUSAL, by="cap_leverage")
+async def test_a_market_listed_with_less_leverage_refuses_what_is_new_and_keeps_what_rests(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as desk:
+        await desk.rest(desk.buy(1, sz="2"))
+        await desk.throw("cap_leverage", coin=MARKET, leverage=1)
+        more = desk.buy(2, below=1_010)
+        outcome = (await desk.place(more)).outcome_of(more.cloid)
+        assert rejection(outcome) in (pb.REJECTION_CLASS_POSITION_LIMIT, pb.REJECTION_CLASS_MARGIN), outcome
+        await desk.agree()
+        assert desk.statuses(desk.gateway.cloid(1)) == ["open"]
