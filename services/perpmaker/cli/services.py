@@ -138,6 +138,10 @@ def venue(
     limits: Annotated[
         Literal["exchange", "off"], typer.Option(help="Limit requests as the exchange does, or not at all.")
     ] = _VENUE.limits,
+    limit_rules: Annotated[
+        str,
+        typer.Option(metavar="WHOM.NAME=VALUE,...", help="Limits that differ from the exchange's; 0 or 1 for flags."),
+    ] = _VENUE.limit_rules,
     ip_identities: Annotated[
         int, typer.Option(min=1, help="How many machines one network address stands for; multiplies its limits.")
     ] = _VENUE.ip_identities,
@@ -200,6 +204,7 @@ def venue(
             answers=answers,
             order_rules=order_rules,
             limits=limits,
+            limit_rules=limit_rules,
             ip_identities=ip_identities,
             address_requests=address_requests,
             ws_users=ws_users,

@@ -26,6 +26,7 @@ from perpmaker.venue.flow.replay.schema import RecordingError
 from perpmaker.venue.journal.replay import BadJournalError, replay
 from perpmaker.venue.journal.writer import JournalExistsError
 from perpmaker.venue.options import VenueOptions
+from perpmaker.venue.shell.doors import limits_of
 from perpmaker.venue.shell.latency import parse_latencies
 from perpmaker.venue.shell.operations import readable_operations
 from perpmaker.venue.shell.server import PortInUseError, build, running_venue
@@ -52,6 +53,10 @@ def main(options: VenueOptions) -> None:
         with_switches(OrderRules(), options.order_rules)
     except ValueError as error:
         _fail(f"--order-rules: {error}")
+    try:
+        limits_of(options)
+    except ValueError as error:
+        _fail(f"--limit-rules: {error}")
     try:
         queue_model(options.queue)
     except ValueError as error:

@@ -50,6 +50,8 @@ class VenueOptions:
     order_rules: str = ""
     """Switches of `OrderRules` that differ from their defaults, `NAME=VALUE,...`."""
     limits: Literal["exchange", "off"] = "exchange"
+    limit_rules: str = ""
+    """Switches of `AddressRules`, `IpRules` and `SocketRules` that differ, `address.NAME=VALUE,ip.NAME=VALUE,...`."""
     ip_identities: int = 1
     address_requests: int = 10_000
     ws_users: int = 10

@@ -19,9 +19,6 @@ from perpmaker.venue.engine.statuses import Status
 from perpmaker.venue.units import E8, notional_e8, shown_e8
 
 MIN_NOTIONAL_E8 = 10 * E8
-_ORDER_CAP = 1_000
-_ORDER_CAP_MAX = 5_000
-_VOLUME_PER_EXTRA_ORDER_E8 = 5_000_000 * E8
 _LARGEST_MARKET_USD = ((25, 30_000_000), (20, 5_000_000), (10, 2_000_000), (0, 500_000))
 """Largest market order by the market's maximum leverage; limit orders may be ten times as large."""
 _LIMIT_TO_MARKET = 10
@@ -58,7 +55,7 @@ def refusal_of(state: State, account: Account, order: Order) -> Refusal | None:
         return Status.MAX_POSITION_REJECTED, {}
     if not margin.affords(state, account, market, asked):
         return Status.MARGIN_REJECTED, {}
-    if order.tif.may_rest and order.trigger is None and _at_order_cap(account, is_special=order.reduce_only):
+    if order.tif.may_rest and order.trigger is None and _at_order_cap(state, account, is_special=order.reduce_only):
         return Status.TOO_MANY_ORDERS_REJECTED, {}
     return None
 
@@ -75,7 +72,7 @@ def refusal_of_trigger(state: State, account: Account, order: Order, parent: Ord
         return Status.BAD_TRIGGER_PX_REJECTED, {}
     if not order.reduce_only and notional_e8(order.px_e8, order.sz_e8) < MIN_NOTIONAL_E8:
         return Status.MIN_NOTIONAL_REJECTED, {}
-    if _at_order_cap(account, is_special=True):
+    if _at_order_cap(state, account, is_special=True):
         return Status.TOO_MANY_ORDERS_REJECTED, {}
     return None
 
@@ -138,11 +135,10 @@ def _refused_by_book(state: State, order: Order) -> Refusal | None:
     return None
 
 
-def _at_order_cap(account: Account, *, is_special: bool) -> bool:
+def _at_order_cap(state: State, account: Account, *, is_special: bool) -> bool:
     """Reduce-only and trigger orders stop at the base cap; others at one that grows with volume."""
     if account.is_house:
         return False
-    if is_special:
-        return len(account.open_orders) >= _ORDER_CAP
-    extra = account.volume_e8 // _VOLUME_PER_EXTRA_ORDER_E8
-    return len(account.open_orders) >= min(_ORDER_CAP + extra, _ORDER_CAP_MAX)
+    rules = state.rules.limits.open_orders
+    extra = 0 if is_special else account.volume_e8 // rules.volume_per_extra_e8
+    return len(account.open_orders) >= min(rules.base + extra, rules.most)

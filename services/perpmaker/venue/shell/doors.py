@@ -15,8 +15,11 @@ from perpmaker.venue.engine.limits.rules import UNLIMITED, IpRules, LimitRules, 
 from perpmaker.venue.engine.limits.sockets import SocketLimits, SocketUse
 from perpmaker.venue.engine.state import State
 from perpmaker.venue.options import VenueOptions
+from perpmaker.venue.switches import describe, with_switches
 from perpmaker.venue.units import E8
 from perpmaker.venue.wire.decode import UnreadableError
+
+_LIMITED = ("address", "ip", "sockets")
 
 
 @dataclass(slots=True)
@@ -58,20 +61,33 @@ def ip_of(request: web.Request) -> str:
 
 
 def limits_of(options: VenueOptions) -> LimitRules:
-    """The limits an operator chose."""
+    """The limits an operator chose. Raises `ValueError` that lists the switches there are."""
     if options.limits == "off":
         return UNLIMITED
-    limits = LimitRules()
-    address = replace(limits.address, base_requests=options.address_requests)
-    sub_accounts = replace(limits.sub_accounts, volume_e8=options.sub_account_volume_usd * E8)
-    ip, sockets = limits.ip, replace(limits.sockets, users=options.ws_users)
-    return replace(
-        limits,
-        address=address,
-        ip=_times(ip, options.ip_identities),
-        sockets=_sockets_times(sockets, options.ip_identities),
-        sub_accounts=sub_accounts,
+    exchange = LimitRules()
+    chosen = replace(
+        exchange,
+        address=replace(exchange.address, base_requests=options.address_requests),
+        sockets=replace(exchange.sockets, users=options.ws_users),
+        sub_accounts=replace(exchange.sub_accounts, volume_e8=options.sub_account_volume_usd * E8),
     )
+    limits = with_limit_rules(chosen, options.limit_rules)
+    machines = options.ip_identities
+    return replace(limits, ip=_times(limits.ip, machines), sockets=_sockets_times(limits.sockets, machines))
+
+
+def with_limit_rules(limits: LimitRules, text: str) -> LimitRules:
+    """The limits with switches changed, each named by whom it limits: `ip.weight=2400,address.spacing_ms=11000`.
+
+    Raises `ValueError` that lists the names.
+    """
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        whom, _, switch = part.partition(".")
+        if whom not in _LIMITED or not switch:
+            known = (f"{whom}.{name}" for whom in _LIMITED for name in describe(getattr(limits, whom)))
+            raise ValueError(f"unknown switch {part!r}; known: {', '.join(known)}")
+        limits = replace(limits, **{whom: with_switches(getattr(limits, whom), switch)})
+    return limits
 
 
 def _times(rules: IpRules, identities: int) -> IpRules:

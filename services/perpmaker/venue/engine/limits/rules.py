@@ -63,6 +63,16 @@ class SocketRules:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOrderRules:
+    """How many open orders an account may have. From `base` on none that is reduce-only or waits for a trigger."""
+
+    base: int = 1_000
+    most: int = 5_000
+    volume_per_extra_e8: int = 5_000_000 * E8
+    """What an account must have traded for each open order beyond the base, in quote units scaled by 1e8."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubAccountRules:
     """Who may open sub-accounts."""
 
@@ -90,6 +100,7 @@ class LimitRules:
     address: AddressRules = field(default_factory=AddressRules)
     ip: IpRules = field(default_factory=IpRules)
     sockets: SocketRules = field(default_factory=SocketRules)
+    open_orders: OpenOrderRules = field(default_factory=OpenOrderRules)
     sub_accounts: SubAccountRules = field(default_factory=SubAccountRules)
     agents: AgentRules = field(default_factory=AgentRules)
     items_per_action: int = 200
