@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from tests.support.venue import TestVenue, key_of, running
+from tests.support.venue import TestVenue, running
 from tests.support.waiting import HANG_S
 
 QUIET = {"virtual_time": True, "markets": ("BTC",)}
@@ -54,37 +54,6 @@ async def test_an_eleventh_connection_is_refused_and_a_closed_one_makes_room() -
         async with asyncio.timeout(HANG_S):
             while not await connects(venue):  # the venue may learn of the goodbye a moment later
                 pass
-
-
-async def test_connecting_too_often_is_refused_for_a_minute() -> None:
-    async with running(**QUIET) as venue:
-        assert all([await connects(venue) for _ in range(30)])
-        assert not await connects(venue)
-
-
-async def test_users_messages_and_posts_have_their_error_frames() -> None:
-    async with running(**QUIET) as venue, venue.client().socket() as line:
-        for number in range(1, 12):
-            user = key_of(number).address.lower()
-            await line.send({"method": "subscribe", "subscription": {"type": "orderUpdates", "user": user}})
-        await line.wait(lambda m: m["channel"] == "error")
-        assert line.on("error") == ["Cannot track more than 10 total users."]
-        alice = venue.client()
-        for _ in range(101):
-            await line.post_only("action", alice.envelope({"type": "noop"}))
-        pending = await line.wait(lambda m: m["channel"] == "error" and "pending" in str(m["data"]))
-        assert pending["data"] == "too many pending post requests id=101"
-        for _ in range(2_000 - 11 - 101):
-            await line.send({"method": "ping"})
-        await line.send({"method": "ping"})
-        await line.wait(lambda m: m == {"channel": "error", "data": "Cannot send more than 2000 messages per minute."})
-
-
-async def test_posts_take_no_weight_of_the_address() -> None:
-    async with running(**QUIET) as venue, venue.client().socket() as line:
-        for _ in range(25):
-            answer = await line.post("info", {"type": "userRole", "user": venue.client().address})
-            assert answer["type"] == "info"
 
 
 async def test_a_requests_budget_is_shown_and_refused_at_both_doors() -> None:

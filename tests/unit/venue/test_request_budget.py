@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import pytest
-from tests.support.venue_core import ALICE, BOB, Bench, bench, limit
+from tests.support.venue_core import ALICE, BOB, Bench, bench
 
 from perpmaker.venue.engine.account_actions import ReserveRequestWeight, UserSetAbstraction
-from perpmaker.venue.engine.accounts import Account
-from perpmaker.venue.engine.actions import CancelOrders, Noop, PlaceOrders, ScheduleCancel
+from perpmaker.venue.engine.actions import CancelOrders, Noop, ScheduleCancel
 from perpmaker.venue.engine.answers import Answer, Err, Ok
-from perpmaker.venue.engine.limits.address import cancel_cap_of, cap_of, exhaust, surplus_of, used_by
+from perpmaker.venue.engine.limits.address import exhaust, surplus_of, used_by
 from perpmaker.venue.engine.limits.rules import AddressRules, LimitRules
 from perpmaker.venue.units import E8
 from perpmaker.venue.views.accounts import user_rate_limit
@@ -27,21 +24,6 @@ def limited(base: int, **rules: Any) -> Bench:
 
 def is_over(answer: Answer) -> bool:
     return isinstance(answer, Err) and answer.text.startswith("Too many cumulative requests sent")
-
-
-@pytest.mark.parametrize(("volume", "cap", "cancels"), [(0, 10_000, 20_000), (1_000_000, 1_010_000, 1_110_000)])
-def test_volume_widens_the_budget_and_cancels_have_more(volume: int, cap: int, cancels: int) -> None:
-    account = Account(ALICE)
-    account.volume_e8 = volume * E8 + E8 // 2
-    assert (cap_of(account, AddressRules()), cancel_cap_of(account, AddressRules())) == (cap, cancels)
-
-
-def test_each_item_counts_and_a_failed_cancel_too() -> None:
-    venue = bench()
-    venue.run(ALICE, PlaceOrders(tuple(limit("100", "1") for _ in range(3))))
-    venue.run(ALICE, CancelOrders(((0, 1), (0, 2))))
-    venue.run(ALICE, Noop())
-    assert venue.state.accounts[ALICE].requests == 6
 
 
 def test_over_the_budget_one_action_passes_in_ten_seconds_and_refused_ones_change_nothing() -> None:
@@ -76,13 +58,6 @@ def test_the_dead_mans_switch_is_no_cancel_to_the_budget() -> None:
     venue.run(ALICE, Noop())
     venue.run(ALICE, Noop())
     assert is_over(venue.run(ALICE, ScheduleCancel(None)))
-
-
-def test_an_expired_action_costs_five_times_its_items() -> None:
-    venue = bench()
-    orders = PlaceOrders((limit("100"), limit("101")))
-    assert venue.run(ALICE, orders, expires_after_ms=1) == Err("Action already expired")
-    assert venue.state.accounts[ALICE].requests == 10
 
 
 def test_bought_requests_cost_money_and_are_shown_as_surplus() -> None:
@@ -149,8 +124,3 @@ def test_in_congestion_an_account_has_twice_its_share_of_yesterdays_making() -> 
     assert answers == [OK] * 4 + [Err("Too many actions during congestion. Limit is 4 per minute")]
     venue.state.gates.congested = False
     assert venue.run(ALICE, Noop()) == OK
-
-
-def test_the_rules_default_to_the_documented_numbers() -> None:
-    assert LimitRules() == replace(LimitRules(), items_per_action=200)
-    assert (AddressRules().base_requests, AddressRules().spacing_ms, AddressRules().expired_cost) == (10_000, 10_000, 5)
