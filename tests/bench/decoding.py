@@ -17,7 +17,7 @@ from perpmaker.common.clock import ManualClock
 from perpmaker.gateway.account_hub import AccountHub, Snapshot
 from perpmaker.gateway.connections.account import AccountStream
 from perpmaker.gateway.connections.market_data import MarketDataStream
-from perpmaker.gateway.decode import frames as wire
+from perpmaker.gateway.decode import account_wire, envelope_wire, market_wire
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.market_hub import MarketHub
 from perpmaker.gateway.markets import Markets
@@ -40,14 +40,14 @@ _BUDGETS: Final = {
 """The first two are their part of the millisecond from book frame to signed orders; the others keep off its way."""
 
 _STRUCTS: Final[dict[str, Any]] = {
-    "bbo": wire.BBO,
-    "l2Book": wire.BOOK,
-    "trades": wire.TRADES,
-    "activeAssetCtx": wire.ASSET_CONTEXT,
-    "orderUpdates": wire.ORDER_UPDATES,
-    "userFills": wire.USER_FILLS,
-    "openOrders": wire.OPEN_ORDERS,
-    "clearinghouseState": wire.CLEARINGHOUSE_FRAME,
+    "bbo": market_wire.BBO,
+    "l2Book": market_wire.BOOK,
+    "trades": market_wire.TRADES,
+    "activeAssetCtx": market_wire.ASSET_CONTEXT,
+    "orderUpdates": account_wire.ORDER_UPDATES,
+    "userFills": account_wire.USER_FILLS,
+    "openOrders": account_wire.OPEN_ORDERS,
+    "clearinghouseState": account_wire.CLEARINGHOUSE_FRAME,
 }
 
 Take = Callable[[bytes], Sequence[object]]
@@ -74,7 +74,7 @@ def _measured(name: str, frames: Sequence[bytes], readers: Iterator[Take]) -> tu
         take = next(readers)
         for frame in frames:
             begun = time.perf_counter_ns()
-            decoder.decode(wire.FRAME.decode(frame).data)
+            decoder.decode(envelope_wire.FRAME.decode(frame).data)
             between = time.perf_counter_ns()
             told = take(frame)
             ended = time.perf_counter_ns()

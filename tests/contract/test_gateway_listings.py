@@ -12,7 +12,7 @@ import pytest
 from perpmaker.common.clock import ManualClock
 from perpmaker.common.decimals import E8, parse_e8
 from perpmaker.gateway.connections.market_data import MarketDataStream
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import reference_wire
 from perpmaker.gateway.listings import Listing, Listings, instrument, listings_of
 from perpmaker.gateway.market_hub import MarketHub
 from perpmaker.gateway.markets import Markets
@@ -50,8 +50,8 @@ META = {
 BTC = InstrumentRules(market="BTC", asset_id=0, sz_decimals=5, max_leverage=40)
 
 
-def _meta(**changes: Any) -> frames.MetaWire:
-    return frames.META.decode(msgspec.json.encode(META | changes))
+def _meta(**changes: Any) -> reference_wire.MetaWire:
+    return reference_wire.META.decode(msgspec.json.encode(META | changes))
 
 
 def test_listing_has_tiers_collateral_and_flags() -> None:
@@ -73,7 +73,7 @@ class _Metas:
     def __init__(self) -> None:
         self.meta = _meta()
 
-    async def metas(self, dexes: object) -> dict[str, frames.MetaWire]:
+    async def metas(self, dexes: object) -> dict[str, reference_wire.MetaWire]:
         return {"": self.meta}
 
 

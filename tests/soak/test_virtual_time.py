@@ -11,7 +11,7 @@ from tests.support.virtual_time import VirtualClock, run_virtually
 
 from perpmaker.gateway.budget import IP_WEIGHT_PER_MINUTE, Budgets, BudgetSettings
 from perpmaker.gateway.connections.rest import ReadError, Rest
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import reference_wire
 
 START_MS = 1_760_000_000_000
 
@@ -71,7 +71,7 @@ def test_a_read_waits_two_seconds_of_the_loops_time_for_its_budget() -> None:
             budgets.ip_weight.take_privileged(IP_WEIGHT_PER_MINUTE, clock.monotonic_s())
         rest = Rest("http://127.0.0.1:1", budgets, clock)
         with pytest.raises(ReadError, match="ip_budget"):
-            await rest.info(frames.META, "meta")
+            await rest.info(reference_wire.META, "meta")
         return asyncio.get_running_loop().time()
 
     assert 2 <= run_virtually(read()) < 3

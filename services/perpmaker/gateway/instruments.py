@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from perpmaker.gateway.decode.frames import AssetWire
+from perpmaker.gateway.decode.reference_wire import AssetWire
 from perpmaker.hyperliquid.rules import InstrumentRules
 
 

@@ -17,7 +17,7 @@ from perpmaker.common import logs
 from perpmaker.common.clock import Clock
 from perpmaker.common.decimals import parse_rounded_e8
 from perpmaker.gateway.connections.rest import ReadError
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import reference_wire
 from perpmaker.gateway.instruments import dex_of
 from perpmaker.gateway.market_hub import MarketHub
 from perpmaker.gateway.markets import Markets
@@ -48,7 +48,7 @@ class Listing:
     max_leverage: int
 
 
-def listings_of(meta: frames.MetaWire, dex: str) -> dict[str, Listing]:
+def listings_of(meta: reference_wire.MetaWire, dex: str) -> dict[str, Listing]:
     """Every market of a dex by symbol. Raises ValueError for a malformed tier. Pure."""
     tables = {
         number: tuple((parse_rounded_e8(tier.lower_bound), tier.max_leverage) for tier in table.margin_tiers)

@@ -18,7 +18,7 @@ from perpmaker.common.clock import Clock
 from perpmaker.common.service import StartError
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import ReadError, Rest
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import reference_wire
 from perpmaker.gateway.desk import SigningDesk
 from perpmaker.gateway.exchange_clock import WARN_OFFSET_MS, ExchangeClock
 from perpmaker.gateway.identity import Identity
@@ -54,19 +54,19 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 async def sample_clock(rest: Rest, clock: Clock, exchange_clock: ExchangeClock) -> None:
     """Read the exchange's time once. Raises ReadError."""
     asked_ms = clock.now_ms()
-    status = await rest.info(frames.EXCHANGE_STATUS, "exchangeStatus")
+    status = await rest.info(reference_wire.EXCHANGE_STATUS, "exchangeStatus")
     exchange_clock.observe(asked_ms, clock.now_ms(), status.time)
     offset_ms = exchange_clock.offset_ms
     if abs(offset_ms) >= WARN_OFFSET_MS:
         _log.warning("clock.offset", offset_ms=offset_ms, remedy="synchronise this machine's clock (NTP)")
 
 
-def is_agent_of(role: frames.UserRoleWire, *owners: str) -> bool:
+def is_agent_of(role: reference_wire.UserRoleWire, *owners: str) -> bool:
     """Whether `userRole` of a signer says that it is an API wallet of one of the owners (lower case). Pure."""
     return role.role == "agent" and (role.data or {}).get("user", "").lower() in owners
 
 
-def refusal_of_signer(role: frames.UserRoleWire, signer: str, owners: tuple[str, ...]) -> str | None:
+def refusal_of_signer(role: reference_wire.UserRoleWire, signer: str, owners: tuple[str, ...]) -> str | None:
     """Why this signer may not trade for the account, as `userRole` of the signer says, or None. Pure.
 
     `owners` are the addresses whose agents may sign: the account, and its master when it is a sub-account. All lower
@@ -94,10 +94,10 @@ async def why_not(account: str, signer: str, expected_signer: str | None, key_fi
             f"key file {key_file} belongs to {signer}, but {expected_signer.lower()} is expected;"
             " mount the right key or correct the expected signer"
         )
-    role = await rest.info(frames.USER_ROLE, "userRole", user=signer)
+    role = await rest.info(reference_wire.USER_ROLE, "userRole", user=signer)
     owners: tuple[str, ...] = (account,)
     if role.role == "agent" and not is_agent_of(role, account):
-        own = await rest.info(frames.USER_ROLE, "userRole", user=account)
+        own = await rest.info(reference_wire.USER_ROLE, "userRole", user=account)
         if own.role == "subAccount" and own.data is not None:
             owners = (account, own.data.get("master", "").lower())
     problem = refusal_of_signer(role, signer, owners) or ""
@@ -119,7 +119,7 @@ async def valid_until_ms(account: str, signer: str, rest: Rest, clock: Clock) ->
 
     The exchange lists named API wallets only.
     """
-    for agent in await rest.info(frames.EXTRA_AGENTS, "extraAgents", user=account):
+    for agent in await rest.info(reference_wire.EXTRA_AGENTS, "extraAgents", user=account):
         if agent.address.lower() == signer and agent.valid_until is not None:
             left_ms = agent.valid_until - clock.now_ms()
             if left_ms < _AGENT_EXPIRY_WARNING_MS:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from perpmaker.gateway.connections.rest import ReadError, Rest
 from perpmaker.gateway.decode import account as decode
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import account_wire, reference_wire
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.markets import Markets
 from perpmaker.proto.common.v1 import common_pb2 as common
@@ -40,7 +40,7 @@ class AccountReads:
         as_of_ms = self._clock.at_least_ms()
         found = pb.OpenOrders(as_of_ms=as_of_ms, queried=True)
         for dex in self._markets.dexes:
-            orders = await self._rest.info(frames.OPEN_ORDERS_LIST, "openOrders", user=self._address, dex=dex)
+            orders = await self._rest.info(account_wire.OPEN_ORDERS_LIST, "openOrders", user=self._address, dex=dex)
             with _exact("openOrders"):
                 found.orders.extend(decode.open_order_message(order) for order in orders)
         return found
@@ -48,7 +48,7 @@ class AccountReads:
     async def account(self) -> pb.AccountState:
         """Equity, margin and positions. Raises ReadError."""
         states = [
-            await self._rest.info(frames.CLEARINGHOUSE, "clearinghouseState", user=self._address, dex=dex)
+            await self._rest.info(account_wire.CLEARINGHOUSE, "clearinghouseState", user=self._address, dex=dex)
             for dex in self._markets.dexes
         ]
         with _exact("clearinghouseState"):
@@ -63,7 +63,7 @@ class AccountReads:
         found: dict[tuple[int, str, int, int], common.Fill] = {}
         start_ms = since_ms
         for _ in range(_MAX_PAGES):
-            page = await self._rest.info(frames.FILLS, "userFillsByTime", user=self._address, startTime=start_ms)
+            page = await self._rest.info(account_wire.FILLS, "userFillsByTime", user=self._address, startTime=start_ms)
             before = len(found)
             with _exact("userFillsByTime"):
                 for wire in page:
@@ -77,7 +77,7 @@ class AccountReads:
     async def order_status(self, question: str | int) -> pb.GetOrderStatusResponse:
         """Status of one order by cloid or order id. Raises ReadError."""
         as_of_ms = self._clock.at_least_ms()
-        answer = await self._rest.info(frames.ORDER_STATUS, "orderStatus", user=self._address, oid=question)
+        answer = await self._rest.info(account_wire.ORDER_STATUS, "orderStatus", user=self._address, oid=question)
         if answer.status != "order" or answer.order is None:
             return pb.GetOrderStatusResponse(found=False, as_of_ms=as_of_ms)
         with _exact("orderStatus"):
@@ -86,24 +86,24 @@ class AccountReads:
 
     async def trade_limits(self, market: str) -> pb.TradeLimits:
         """What the exchange lets the account trade. Raises ReadError."""
-        data = await self._rest.info(frames.ACTIVE_ASSET_DATA, "activeAssetData", user=self._address, coin=market)
+        data = await self._rest.info(account_wire.ACTIVE_ASSET_DATA, "activeAssetData", user=self._address, coin=market)
         with _exact("activeAssetData"):
             return decode.trade_limits_message(data)
 
     async def universes(
         self, wanted: Sequence[str]
-    ) -> tuple[Mapping[str, Sequence[frames.AssetWire]], Mapping[str, int]]:
+    ) -> tuple[Mapping[str, Sequence[reference_wire.AssetWire]], Mapping[str, int]]:
         """Universe of each wanted dex and each dex's place among the dexes. Raises ReadError."""
         places = {"": 0}
         if any(wanted):
-            dexes = await self._rest.info(frames.PERP_DEXS, "perpDexs")
+            dexes = await self._rest.info(reference_wire.PERP_DEXS, "perpDexs")
             places |= {dex.name: index for index, dex in enumerate(dexes) if dex is not None}
         universes = {dex: meta.universe for dex, meta in (await self.metas([d for d in wanted if d in places])).items()}
         return universes, places
 
-    async def metas(self, dexes: Sequence[str]) -> dict[str, frames.MetaWire]:
+    async def metas(self, dexes: Sequence[str]) -> dict[str, reference_wire.MetaWire]:
         """What the exchange lists in each dex. Raises ReadError."""
-        return {dex: await self._rest.info(frames.META, "meta", dex=dex) for dex in dexes}
+        return {dex: await self._rest.info(reference_wire.META, "meta", dex=dex) for dex in dexes}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from perpmaker.common.service import StartError
 from perpmaker.gateway.approval import approval
 from perpmaker.gateway.connections.order_entry import Answered
 from perpmaker.gateway.connections.rest import Rest
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import account_wire, reference_wire
 from perpmaker.gateway.identity import Identity
 from perpmaker.gateway.outcomes import Refused, read_answer
 from perpmaker.gateway.preflight import is_agent_of, patiently
@@ -60,7 +60,7 @@ async def sign_up(identity: Identity, rest: Rest, clock: Clock) -> None:
 async def known_since_ms(identity: Identity, rest: Rest) -> int:
     """Exchange time of the account's first deposit: nothing the exchange knows of it is older. 0 when it has none."""
     entries = await patiently(
-        lambda: rest.info(frames.LEDGER_LIST, "userNonFundingLedgerUpdates", user=identity.address, startTime=0)
+        lambda: rest.info(account_wire.LEDGER_LIST, "userNonFundingLedgerUpdates", user=identity.address, startTime=0)
     )
     return min((entry.time for entry in entries), default=0)
 
@@ -86,7 +86,7 @@ class Membership:
         """Ask the exchange. Raises ReadError."""
         # Whoever reads before the account has signed up is told that it is not known; that is no forgetting.
         was_known = self._was_known
-        role = await self._rest.info(frames.USER_ROLE, "userRole", user=self._identity.key.address)
+        role = await self._rest.info(reference_wire.USER_ROLE, "userRole", user=self._identity.key.address)
         if is_agent_of(role, self._identity.address):
             return True
         if was_known:
@@ -105,5 +105,5 @@ class Membership:
 
 
 async def _is_known(identity: Identity, rest: Rest) -> bool:
-    role = await patiently(lambda: rest.info(frames.USER_ROLE, "userRole", user=identity.key.address))
+    role = await patiently(lambda: rest.info(reference_wire.USER_ROLE, "userRole", user=identity.key.address))
     return is_agent_of(role, identity.address)

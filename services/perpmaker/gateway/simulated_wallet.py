@@ -17,7 +17,7 @@ import msgspec
 from perpmaker.common.clock import Clock, SystemClock
 from perpmaker.gateway.approval import approval
 from perpmaker.gateway.connections.one_shot import NoAnswerError, NoExchangeError, OneShot, one_shot
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import envelope_wire, reference_wire
 from perpmaker.gateway.key import SigningKey, load_key
 from perpmaker.gateway.outcomes import Accepted, Refused, read_answer
 
@@ -110,12 +110,12 @@ class _Exchange:
         except NoAnswerError as error:
             raise WalletError(str(error)) from error
 
-    async def role(self, address: str) -> frames.UserRoleWire:
+    async def role(self, address: str) -> reference_wire.UserRoleWire:
         """What the exchange knows an address as."""
         payload = await self._post("/info", msgspec.json.encode({"type": "userRole", "user": address}))
         try:
-            return frames.USER_ROLE.decode(payload)
-        except frames.DecodeError as error:
+            return reference_wire.USER_ROLE.decode(payload)
+        except envelope_wire.DecodeError as error:
             raise WalletError(f"unreadable answer of userRole: {error}") from error
 
     async def approve(self, master: SigningKey, agent_address: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perpmaker.gateway.decode.frames import AssetWire, UserRoleWire
+from perpmaker.gateway.decode.reference_wire import AssetWire, UserRoleWire
 from perpmaker.gateway.instruments import UnknownMarketError, dexes_of, resolve
 from perpmaker.gateway.preflight import leverage_cap, refusal_of_signer
 

@@ -21,7 +21,7 @@ from perpmaker.gateway.connections.subscriptions import (
     unsubscribe_frame,
 )
 from perpmaker.gateway.decode import account as decode
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import account_wire, envelope_wire
 from perpmaker.gateway.exchange_clock import ExchangeClock
 from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 from perpmaker.gateway.markets import Markets
@@ -77,8 +77,8 @@ class AccountStream:
         self._link: Link | None = None
         self._pending: Pending | None = None
         self._subscribed: list[Subscription] = []
-        self._orders: dict[str, Sequence[frames.OrderWireInfo]] = {}
-        self._states: dict[str, frames.ClearinghouseWire] = {}
+        self._orders: dict[str, Sequence[account_wire.OrderWireInfo]] = {}
+        self._states: dict[str, account_wire.ClearinghouseWire] = {}
         self._readers: dict[str, Callable[[bytes, int], None]] = {
             "orderUpdates": self._order_updates,
             "userFills": self._user_fills,
@@ -153,7 +153,7 @@ class AccountStream:
     def received(self, frame: bytes, receive_ns: int) -> None:
         """See SocketOwner."""
         try:
-            envelope = frames.FRAME.decode(frame)
+            envelope = envelope_wire.FRAME.decode(frame)
             reader = self._readers.get(envelope.channel)
             if reader is None:
                 return
@@ -184,10 +184,10 @@ class AccountStream:
             self._pending.confirm(CONFIRMATION.decode(data))
 
     def _error(self, data: bytes, _receive_ns: int) -> None:
-        _log.warning("account.error_frame", text=frames.TEXT.decode(data))
+        _log.warning("account.error_frame", text=envelope_wire.TEXT.decode(data))
 
     def _order_updates(self, data: bytes, receive_ns: int) -> None:
-        wires = frames.ORDER_UPDATES.decode(data)
+        wires = account_wire.ORDER_UPDATES.decode(data)
         # All of a frame is read before any of it is told: half of one would be neither truth nor gap.
         updates = [decode.order_update_message(wire) for wire in wires]
         for wire, update in zip(wires, updates, strict=True):
@@ -201,7 +201,7 @@ class AccountStream:
             self._hub.publish(event(wire.order.coin, wire.status_timestamp, receive_ns, order_update=update))
 
     def _user_fills(self, data: bytes, receive_ns: int) -> None:
-        message = frames.USER_FILLS.decode(data)
+        message = account_wire.USER_FILLS.decode(data)
         # The snapshot repeats thousands of old fills; gaps are closed by a read that says where it begins.
         oldest_ms = self._exchange_clock.now_ms() - FILL_OVERLAP_MS if message.is_snapshot else 0
         recent = [wire for wire in sorted(message.fills, key=lambda fill: fill.time) if wire.time >= oldest_ms]
@@ -213,7 +213,7 @@ class AccountStream:
             self._hub.publish(event(wire.coin, wire.time, receive_ns, fill=fill))
 
     def _open_orders(self, data: bytes, receive_ns: int) -> None:
-        message = frames.OPEN_ORDERS.decode(data)
+        message = account_wire.OPEN_ORDERS.decode(data)
         for order in message.orders:
             decode.open_order_message(order)
         self._orders[message.dex] = message.orders
@@ -225,7 +225,7 @@ class AccountStream:
         self._hub.publish(event("", as_of_ms, receive_ns, open_orders=snapshot))
 
     def _clearinghouse(self, data: bytes, receive_ns: int) -> None:
-        message = frames.CLEARINGHOUSE_FRAME.decode(data)
+        message = account_wire.CLEARINGHOUSE_FRAME.decode(data)
         decode.account_message([message.clearinghouse_state])
         self._states[message.dex] = message.clearinghouse_state
         if all(dex in self._states for dex in self._markets.dexes):
@@ -233,17 +233,17 @@ class AccountStream:
             self._hub.publish(event("", state.exchange_time_ms, receive_ns, account=state))
 
     def _active_asset_data(self, data: bytes, receive_ns: int) -> None:
-        message = frames.ACTIVE_ASSET_DATA.decode(data)
+        message = account_wire.ACTIVE_ASSET_DATA.decode(data)
         limits = decode.trade_limits_message(message)
         self._hub.publish(event(message.coin, 0, receive_ns, trade_limits=limits))
 
     def _fundings(self, data: bytes, receive_ns: int) -> None:
-        wires = frames.USER_FUNDINGS.decode(data).fundings
+        wires = account_wire.USER_FUNDINGS.decode(data).fundings
         for wire, funding in [(wire, decode.funding_message(wire)) for wire in wires]:
             self._hub.publish(event(wire.coin, wire.time, receive_ns, funding=funding))
 
     def _ledger(self, data: bytes, receive_ns: int) -> None:
-        message = frames.LEDGER_UPDATES.decode(data)
+        message = account_wire.LEDGER_UPDATES.decode(data)
         if message.is_snapshot:  # history, already part of the equity that is read at start
             return
         for wire in message.non_funding_ledger_updates:
@@ -251,7 +251,7 @@ class AccountStream:
             self._hub.publish(event("", wire.time, receive_ns, ledger_delta=delta))
 
     def _user_event(self, data: bytes, receive_ns: int) -> None:
-        message = frames.USER_EVENT.decode(data)
+        message = account_wire.USER_EVENT.decode(data)
         for cancel in message.non_user_cancel or ():
             self._hub.publish(event(cancel.coin, 0, receive_ns, non_user_cancel=pb.NonUserCancel(oid=cancel.oid)))
         if message.liquidation is not None:

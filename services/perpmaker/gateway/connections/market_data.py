@@ -20,7 +20,7 @@ from perpmaker.gateway.connections.subscriptions import (
     subscribe_frame,
     unsubscribe_frame,
 )
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import envelope_wire, market_wire
 from perpmaker.gateway.decode import market as decode
 from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 from perpmaker.gateway.market_hub import Kind, MarketHub
@@ -157,7 +157,7 @@ class MarketDataStream:
     def received(self, frame: bytes, receive_ns: int) -> None:
         """See SocketOwner."""
         try:
-            envelope = frames.FRAME.decode(frame)
+            envelope = envelope_wire.FRAME.decode(frame)
             reader = self._readers.get(envelope.channel)
             if reader is not None:
                 reader(bytes(envelope.data), receive_ns)
@@ -218,7 +218,7 @@ class MarketDataStream:
             self._tell(market, live=True, reason="")
 
     def _bbo(self, data: bytes, receive_ns: int) -> None:
-        wire = frames.BBO.decode(data)
+        wire = market_wire.BBO.decode(data)
         bbo = decode.bbo_message(wire)
         trace = self._accept(wire.coin, "bbo", wire.time, receive_ns)
         if trace is None:
@@ -247,7 +247,7 @@ class MarketDataStream:
         self._hub.publish("tick", pb.MarketDataServiceSubscribeResponse(trace=trace, tick_changed=changed))
 
     def _book(self, data: bytes, receive_ns: int) -> None:
-        wire = frames.BOOK.decode(data)
+        wire = market_wire.BOOK.decode(data)
         book = decode.book_message(wire)
         trace = self._accept(wire.coin, "book", wire.time, receive_ns)
         if trace is None:
@@ -260,7 +260,7 @@ class MarketDataStream:
 
     def _trades(self, data: bytes, receive_ns: int) -> None:
         fresh: dict[str, list[pb.Trade]] = {}
-        for wire in frames.TRADES.decode(data):
+        for wire in market_wire.TRADES.decode(data):
             feed = self._feeds.get(wire.coin)
             if feed is not None and feed.is_new_trade((wire.time, wire.tid)):
                 fresh.setdefault(wire.coin, []).append(decode.trade_message(wire, self._own_address))
@@ -270,7 +270,7 @@ class MarketDataStream:
             self._hub.publish_trades(trace, trades)
 
     def _context(self, data: bytes, receive_ns: int) -> None:
-        wire = frames.ASSET_CONTEXT.decode(data)
+        wire = market_wire.ASSET_CONTEXT.decode(data)
         trace = self._accept(wire.coin, "context", 0, receive_ns)
         if trace is not None:
             context = decode.context_message(wire.ctx)
@@ -285,7 +285,7 @@ class MarketDataStream:
             self._on_changed()
 
     def _error(self, data: bytes, _receive_ns: int) -> None:
-        _log.warning("market_data.error_frame", text=frames.TEXT.decode(data))
+        _log.warning("market_data.error_frame", text=envelope_wire.TEXT.decode(data))
 
 
 def _subscriptions(market: str) -> list[Subscription]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from perpmaker.common import logs
 from perpmaker.gateway import metrics
 from perpmaker.gateway.connections.socket import Link, LossReason, SocketDownError
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import envelope_wire
 from perpmaker.gateway.malformed import COMPLAINTS, UNREADABLE
 
 _POST_ID = re.compile(r"id=(\d{1,18})(?!\d)", re.ASCII)
@@ -103,16 +103,16 @@ class OrderEntry:
     def received(self, frame: bytes, receive_ns: int) -> None:
         """See SocketOwner."""
         try:
-            envelope = frames.FRAME.decode(frame)
+            envelope = envelope_wire.FRAME.decode(frame)
             if envelope.channel == "post":
-                self._answered(frames.POST.decode(envelope.data))
+                self._answered(envelope_wire.POST.decode(envelope.data))
             elif envelope.channel == "error":
-                self._refused(frames.TEXT.decode(envelope.data))
+                self._refused(envelope_wire.TEXT.decode(envelope.data))
         except UNREADABLE as error:
             # The post it answered, if any, stays open: what is not known is found out by its timeout.
             COMPLAINTS.unreadable("order_entry", frame, error)
 
-    def _answered(self, post: frames.PostWire) -> None:
+    def _answered(self, post: envelope_wire.PostWire) -> None:
         if post.response.type == "action":
             self._end(post.id, Answered(bytes(post.response.payload)))
             return
@@ -144,8 +144,8 @@ class OrderEntry:
             post.result.set_result(result)
 
 
-def _text_of(response: frames.PostResponseWire) -> str:
+def _text_of(response: envelope_wire.PostResponseWire) -> str:
     try:
-        return frames.TEXT.decode(response.payload)
+        return envelope_wire.TEXT.decode(response.payload)
     except UNREADABLE:
         return bytes(response.payload).decode(errors="replace")

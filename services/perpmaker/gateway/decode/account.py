@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from perpmaker.common.decimals import NotADecimalError, parse_e8, parse_rounded_e8
-from perpmaker.gateway.decode.frames import (
+from perpmaker.gateway.decode.account_wire import (
     ActiveAssetDataWire,
     ClearinghouseWire,
     FillWire,

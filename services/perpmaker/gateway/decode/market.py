@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perpmaker.common.decimals import parse_e8, parse_rounded_e8
-from perpmaker.gateway.decode.frames import BboWire, BookWire, ContextWire, LevelWire, TradeWire
+from perpmaker.gateway.decode.market_wire import BboWire, BookWire, ContextWire, LevelWire, TradeWire
 from perpmaker.proto.common.v1 import common_pb2 as common
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 

@@ -10,7 +10,7 @@ from typing import Final
 from perpmaker.common import logs
 from perpmaker.gateway import metrics, preflight
 from perpmaker.gateway.connections.rest import ReadError
-from perpmaker.gateway.decode import frames
+from perpmaker.gateway.decode import reference_wire
 from perpmaker.gateway.life.composition import Composition
 
 _CLOCK_EVERY_S: Final = 10.0
@@ -80,7 +80,7 @@ class Upkeep:
     async def read_limits(self) -> None:
         """Read what is left of the account's requests. Raises ReadError."""
         parts = self._parts
-        limits = await parts.rest.info(frames.USER_RATE_LIMIT, "userRateLimit", user=parts.identity.address)
+        limits = await parts.rest.info(reference_wire.USER_RATE_LIMIT, "userRateLimit", user=parts.identity.address)
         address, now_s = parts.budgets.address, parts.clock.monotonic_s()
         address.observe(limits.n_requests_cap, limits.n_requests_used, now_s)
         metrics.ADDRESS_LEFT.set(address.left)

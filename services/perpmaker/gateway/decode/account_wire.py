@@ -1,7 +1,7 @@
-"""Frames and info answers of the exchange as typed structs; unknown keys are ignored, wrong types are errors.
+"""Account frames and reads as typed structs; unknown keys are ignored, wrong types are errors.
 
-Decimals stay text here and are read exactly by the builders in `decode.market` and `decode.account`.
-Source: Hyperliquid docs, "Info endpoint" and "Subscriptions".
+Decimals stay text here and are read exactly by `decode.account`. Source: Hyperliquid docs, "Info endpoint" and
+"Subscriptions".
 """
 
 from __future__ import annotations
@@ -9,67 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
-
-
-class Frame(Struct, frozen=True):
-    """Envelope of every inbound socket frame."""
-
-    channel: str
-    data: Raw = Raw()
-    """Empty for frames without any, such as `pong`."""
-
-
-class LevelWire(Struct, frozen=True):
-    """Price level."""
-
-    px: str
-    sz: str
-    n: int
-
-
-class BookWire(Struct, frozen=True):
-    """`l2Book`: bids then asks, best first."""
-
-    coin: str
-    time: int
-    levels: tuple[tuple[LevelWire, ...], tuple[LevelWire, ...]]
-
-
-class BboWire(Struct, frozen=True):
-    """`bbo`: bid then ask, null for an empty side."""
-
-    coin: str
-    time: int
-    bbo: tuple[LevelWire | None, LevelWire | None]
-
-
-class TradeWire(Struct, frozen=True):
-    """Public trade; `side` is the aggressor's, `users` buyer then seller."""
-
-    coin: str
-    side: str
-    px: str
-    sz: str
-    time: int
-    tid: int
-    users: tuple[str, str] = ("", "")
-
-
-class ContextWire(Struct, frozen=True, rename="camel"):
-    """Slow facts of a perpetual."""
-
-    funding: str
-    open_interest: str
-    oracle_px: str
-    mark_px: str
-
-
-class AssetContextWire(Struct, frozen=True):
-    """`activeAssetCtx`."""
-
-    coin: str
-    ctx: ContextWire
+from msgspec import Struct
 
 
 class OrderWireInfo(Struct, frozen=True, rename="camel"):
@@ -239,95 +179,6 @@ class UserEventWire(Struct, frozen=True, rename="camel"):
     liquidation: LiquidationWire | None = None
 
 
-class AssetWire(Struct, frozen=True, rename="camel"):
-    """Universe entry; its index is the asset number."""
-
-    name: str
-    sz_decimals: int
-    max_leverage: int
-    is_delisted: bool = False
-    margin_table_id: int = 0
-    only_isolated: bool = False
-    margin_mode: str | None = None
-
-
-class MarginTierWire(Struct, frozen=True, rename="camel"):
-    """Leverage allowed from a position value on."""
-
-    lower_bound: str
-    max_leverage: int
-
-
-class MarginTableWire(Struct, frozen=True, rename="camel"):
-    """Tiers, lowest first."""
-
-    margin_tiers: tuple[MarginTierWire, ...]
-
-
-class MetaWire(Struct, frozen=True, rename="camel"):
-    """`meta`; a margin table that is not listed has one tier."""
-
-    universe: tuple[AssetWire, ...]
-    margin_tables: tuple[tuple[int, MarginTableWire], ...] = ()
-    collateral_token: int = 0
-
-
-class DexWire(Struct, frozen=True):
-    """Entry of `perpDexs`; the first is null and means the main dex."""
-
-    name: str
-
-
-class UserRoleWire(Struct, frozen=True):
-    """`userRole`."""
-
-    role: str
-    data: dict[str, str] | None = None
-
-
-class ExtraAgentWire(Struct, frozen=True, rename="camel"):
-    """Named agent."""
-
-    address: str
-    name: str = ""
-    valid_until: int | None = None
-
-
-class UserRateLimitWire(Struct, frozen=True, rename="camel"):
-    """`userRateLimit`."""
-
-    n_requests_used: int
-    n_requests_cap: int
-
-
-class ExchangeStatusWire(Struct, frozen=True):
-    """`exchangeStatus`."""
-
-    time: int
-
-
-class PostResponseWire(Struct, frozen=True):
-    """Inner answer of a post: type "action", "info" or "error"."""
-
-    type: str
-    payload: Raw
-
-
-class PostWire(Struct, frozen=True):
-    """`post`."""
-
-    id: int
-    response: PostResponseWire
-
-
-DecodeError = msgspec.DecodeError
-"""A frame that is not JSON or not of the documented shape (ValidationError is a subclass)."""
-
-FRAME = msgspec.json.Decoder(Frame)
-BOOK = msgspec.json.Decoder(BookWire)
-BBO = msgspec.json.Decoder(BboWire)
-TRADES = msgspec.json.Decoder(tuple[TradeWire, ...])
-ASSET_CONTEXT = msgspec.json.Decoder(AssetContextWire)
 ORDER_UPDATES = msgspec.json.Decoder(tuple[OrderUpdateWire, ...])
 ORDER_STATUS = msgspec.json.Decoder(OrderStatusWire)
 USER_FILLS = msgspec.json.Decoder(UserFillsWire)
@@ -341,11 +192,3 @@ USER_FUNDINGS = msgspec.json.Decoder(UserFundingsWire)
 LEDGER_UPDATES = msgspec.json.Decoder(LedgerUpdatesWire)
 LEDGER_LIST = msgspec.json.Decoder(tuple[LedgerEntryWire, ...])
 USER_EVENT = msgspec.json.Decoder(UserEventWire)
-META = msgspec.json.Decoder(MetaWire)
-PERP_DEXS = msgspec.json.Decoder(tuple[DexWire | None, ...])
-USER_ROLE = msgspec.json.Decoder(UserRoleWire)
-EXTRA_AGENTS = msgspec.json.Decoder(tuple[ExtraAgentWire, ...])
-USER_RATE_LIMIT = msgspec.json.Decoder(UserRateLimitWire)
-EXCHANGE_STATUS = msgspec.json.Decoder(ExchangeStatusWire)
-POST = msgspec.json.Decoder(PostWire)
-TEXT = msgspec.json.Decoder(str)
