@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from tests.catalogue.account_limits import AccountLimit, Passes, passes, shown_limits
+from tests.catalogue.action_scripts import OPEN
 from tests.catalogue.sections import documented, measured, own
 from tests.support.venue_core import ALICE, BOB, Bench, bench, limit, trigger
 
-from perpmaker.venue.engine.account_actions import ReserveRequestWeight
+from perpmaker.venue.engine.account_actions import CreateSubAccount, ReserveRequestWeight
 from perpmaker.venue.engine.actions import CancelOrders, Modification, ModifyOrders, Noop, PlaceOrders
+from perpmaker.venue.engine.limits.address import cap_of
 from perpmaker.venue.engine.limits.rules import AddressRules, LimitRules, OpenOrderRules
 from perpmaker.venue.engine.orders import Tif
-from perpmaker.venue.units import E8
+from perpmaker.venue.units import E8, canonical_e8, parse_e8
 
 DAY_MS = 86_400_000
 NOTHING = CancelOrders(((0, 1),))
@@ -185,3 +187,36 @@ def test_at_a_thousand_orders_those_that_only_reduce_or_wait_are_refused_whateve
     refused = venue.place(ALICE, reducing if special == "reduce only" else TAKING_BACK)
     assert refused == {"error": "Too many open orders. asset=0"}, _OPEN
     assert "resting" in venue.place(ALICE, limit("100", "0.1", tif=Tif.ALO))
+
+
+def test_what_is_refused_counts_nothing_and_does_not_prolong_the_wait() -> None:
+    section = measured("testnet, a limited account that keeps asking")
+    venue = bench()
+    spent(venue, 10**6)
+    began = venue.now_ms
+    refused = [passes(venue.run(ALICE, Noop())) for _ in range(20)]
+    assert (any(refused), venue.state.accounts[ALICE].requests) == (False, 10**6), section
+    venue.step(began + 10_000 - venue.now_ms)
+    assert passes(venue.run(ALICE, Noop())), section
+
+
+@pytest.mark.parametrize(("coin", "share"), [("SOL", 1), ("tst:THIN", 10)])
+def test_each_unit_traded_frees_a_request_and_in_growth_mode_a_tenth(coin: str, share: int) -> None:
+    venue = bench(coins=("SOL", "tst:THIN"))
+    market = venue.state.market_of(coin)
+    for who in (ALICE, BOB):
+        venue.state.deposit(who, 10**13, dex=market.dex)
+    px = canonical_e8(market.round_px(venue.state.mark_px_e8(market.asset), up=True))
+    venue.place(BOB, limit(px, "10", buy=False, asset=market.asset))
+    venue.place(ALICE, limit(px, "10", tif=Tif.IOC, asset=market.asset))
+    freed = cap_of(venue.state.accounts[ALICE], AddressRules()) - 10_000
+    assert freed == 10 * parse_e8(px) // E8 // share > 0, _BUDGET
+
+
+def test_a_sub_account_has_a_budget_of_its_own() -> None:
+    venue = bench(**OPEN)
+    venue.run(ALICE, CreateSubAccount("one"))
+    (sub,) = venue.state.accounts[ALICE].sub_accounts
+    before = venue.state.accounts[ALICE].requests
+    venue.run(ALICE, Noop(), vault=sub)
+    assert (venue.state.accounts[sub].requests, venue.state.accounts[ALICE].requests) == (1, before), _BUDGET
