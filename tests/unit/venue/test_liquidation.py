@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.support.venue_core import ALICE, BOB, CAROL, Bench, bench, limit, oid_of
 
 from perpmaker.venue.engine import margin
 from perpmaker.venue.engine.actions import UpdateLeverage
 from perpmaker.venue.engine.deleveraging import DIRECTION, ranked_against
-from perpmaker.venue.engine.liquidation import liquidator_address
+from perpmaker.venue.engine.liquidation import liquidate, liquidator_address
 from perpmaker.venue.engine.orders import Tif
 from perpmaker.venue.units import E8, parse_e8
 from perpmaker.venue.views.orders import fill
@@ -187,3 +188,23 @@ def test_a_house_account_is_never_liquidated() -> None:
     venue.state.accounts[ALICE].is_house = True
     mark(venue, "100")
     assert venue.position(ALICE) == 100 * E8
+
+
+@pytest.mark.parametrize("bid", ["200", "30", None])
+def test_on_command_a_healthy_account_keeps_no_position_whatever_the_book_holds(bid: str | None) -> None:
+    venue = leveraged(faucet=1_000_000)
+    if bid is not None:
+        venue.place(CAROL, limit("179", bid))
+    liquidate(venue.state, venue.state.accounts[ALICE])
+    venue.step()
+    assert venue.position(ALICE) == 0
+    assert venue.position(CAROL) == (0 if bid is None else min(100, int(bid)) * E8)
+
+
+def test_a_position_that_has_to_go_keeps_its_owner_what_margin_the_book_leaves() -> None:
+    venue = leveraged(faucet=1_000_000)
+    venue.place(CAROL, limit("180", "200"))
+    before = margin.equity_e8(venue.state, venue.state.accounts[ALICE])
+    liquidate(venue.state, venue.state.accounts[ALICE])
+    venue.step()
+    assert margin.equity_e8(venue.state, venue.state.accounts[ALICE]) > before * 99 // 100
