@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from tests.hazards.claims import Hazard, proves
 from tests.hazards.desk import GTC, IOC, MARKET, SZ, at_desk, rejection
+from tests.support.waiting import until
 
+from perpmaker.api.parts import DeadMansSwitchPart
 from perpmaker.common.decimals import parse_e8
 from perpmaker.proto.gateway.v1 import gateway_pb2 as pb
 
@@ -87,16 +89,23 @@ async def test_open_interest_cap_canceled_takes_what_leads_the_oracle(tmp_path: 
         assert desk.statuses(behind.cloid) == ["open"]
 
 
-@proves(Hazard.SCHEDULED_CANCEL, by="cancel_orders")
-async def test_scheduled_cancel_is_told_and_counted_among_the_days_firings(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as desk:
+@proves(Hazard.SCHEDULED_CANCEL, by="fire_scheduled_cancel")
+async def test_scheduled_cancel_is_told_of_every_order_and_counted_once(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, dead_mans_switch=DeadMansSwitchPart(timeout_s=60)) as desk:
         orders = [desk.buy(1), desk.buy(2, below=1_010)]
         await desk.rest(*orders)
-        before = desk.gateway.service.status().dead_man_firings_left
-        await desk.throw("cancel_orders", address=desk.address, status="scheduledCancel")
+        status = desk.gateway.service.status
+
+        async def is_armed() -> bool:
+            return status().dead_man_deadline_ms > 0
+
+        await until("the switch is armed", is_armed)
+        before = status().dead_man_firings_left
+        await desk.throw("fire_scheduled_cancel", address=desk.address)
         for order in orders:
-            await desk.update(order.cloid, "scheduledCancel")
-        assert desk.gateway.service.status().dead_man_firings_left == before - 1
+            ended = await desk.update(order.cloid, "scheduledCancel")
+            await desk.account.until(lambda event, oid=ended.oid: event.non_user_cancel.oid == oid)  # type: ignore[misc]
+        assert status().dead_man_firings_left == before - 1
 
 
 @proves(Hazard.LIQUIDATED_CANCELED, by="liquidate")
