@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +11,11 @@ from typing import Any, Self
 
 import yaml
 from aiohttp import web
-from tests.support.kube import patches
-from tests.support.kube.cluster import Cluster, Entry, Json, Refused
-from tests.support.kube.kinds import KINDS, Kind
+from tests.support.kube import answers, patches
+from tests.support.kube.cluster import Cluster, Json, Refused
+from tests.support.kube.kinds import Kind
+from tests.support.kube.selectors import seen_through, selector
+from tests.support.kube.served import NotServed, discovery, parse
 
 ADMIN = "admin"
 _WRITES = frozenset({"create", "patch", "update", "delete"})
@@ -52,10 +53,6 @@ class Asked:
     def is_write(self) -> bool:
         """Whether it changes anything; reviews and Events do not count."""
         return self.verb in _WRITES and self.plural not in {"selfsubjectaccessreviews", "events"}
-
-
-class NotServed(Exception):  # noqa: N818 (an answer, not a failure)
-    """No kind is served at a path; a real server answers such a request with a text, not with a Status."""
 
 
 class FakeApiServer:
@@ -140,18 +137,18 @@ class FakeApiServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         user = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if user is None:
-            return _status(401, "Unauthorized", "Unauthorized")
+            return answers.status(401, "Unauthorized", "Unauthorized")
         self.requests[user] += 1
-        found = self._discovery(request.path)
+        found = discovery(request.path, self.cluster.hidden)
         if found is not None:
             return web.json_response(found)
         try:
-            kind, namespace, name, sub = self._parse(request.path)
+            kind, namespace, name, sub = parse(request.path, self.cluster.hidden)
             verb = _verb(request, name)
         except NotServed:
             return web.Response(status=404, text="404 page not found\n")
         except Refused as refusal:
-            return _status(refusal.code, refusal.reason, refusal.message)
+            return answers.status(refusal.code, refusal.reason, refusal.message)
         response = await self._answer(request, user, kind, namespace, name, sub, verb)
         self.asked.append(Asked(user, verb, kind.plural, namespace or "", name, sub, response.status))
         return response
@@ -166,19 +163,22 @@ class FakeApiServer:
                 assert request.transport is not None
                 request.transport.abort()
             if fault.status is not None:
-                return _status(
-                    fault.status, _REASONS.get(fault.status, "Unknown"), "as told by the test", headers=fault.headers
+                return answers.status(
+                    fault.status,
+                    answers.REASONS.get(fault.status, "Unknown"),
+                    "as told by the test",
+                    headers=fault.headers,
                 )
         plural = f"{kind.plural}/{sub}" if sub else kind.plural
         if not self._may(user, verb, plural):
             message = f'{plural}.{kind.group} is forbidden: User "{user}" cannot {verb} resource'
-            return _status(403, "Forbidden", message)
+            return answers.status(403, "Forbidden", message)
         try:
             if verb == "watch":
                 return await self._watch(request, kind, namespace)
             code, body = await self._do(request, user, kind, namespace, name, sub, verb)
         except Refused as refusal:
-            return _status(refusal.code, refusal.reason, refusal.message, refusal.causes, name=refusal.name)
+            return answers.status(refusal.code, refusal.reason, refusal.message, refusal.causes, name=refusal.name)
         return web.json_response(body, status=code)
 
     async def _do(
@@ -188,20 +188,20 @@ class FakeApiServer:
         manager = request.query.get("fieldManager", user)
         match verb:
             case "get":
-                return 200, _shown(kind, cluster.get(kind, key))
+                return 200, answers.shown(kind, cluster.get(kind, key))
             case "list":
                 return 200, self._list(request, kind, namespace)
             case "create":
                 body = await request.json()
                 if kind.kind == "SelfSubjectAccessReview":
                     return 201, self._review(user, body)
-                return 201, _shown(kind, cluster.create(kind, namespace or "", body, manager))
+                return 201, answers.shown(kind, cluster.create(kind, namespace or "", body, manager))
             case "delete":
                 text = await request.text()
-                return 200, _shown(kind, cluster.delete(kind, key, json.loads(text) if text else {}))
+                return 200, answers.shown(kind, cluster.delete(kind, key, json.loads(text) if text else {}))
             case "update":
                 wanted = await request.json()
-                return 200, _shown(kind, cluster.write(kind, key, sub, manager, lambda _live: wanted))
+                return 200, answers.shown(kind, cluster.write(kind, key, sub, manager, lambda _live: wanted))
             case _:
                 return await self._patch(request, user, kind, key, sub, manager)
 
@@ -215,17 +215,17 @@ class FakeApiServer:
                     raise Refused(403, "Forbidden", f'{kind.plural} is forbidden: User "{user}" cannot create resource')
                 force = request.query.get("force") == "true"
                 applied, is_new = self.cluster.apply(kind, key, sub, manager, patch, force=force)
-                return 201 if is_new else 200, _shown(kind, applied)
+                return 201 if is_new else 200, answers.shown(kind, applied)
             case "application/merge-patch+json":
                 change: Callable[[Json], Json] = lambda live: patches.merge_patch(live, patch)  # noqa: E731
             case "application/json-patch+json":
                 change = lambda live: patches.json_patch(live, patch)  # noqa: E731
             case other:
                 raise Refused(415, "UnsupportedMediaType", f"patches of type {other} are not understood")
-        return 200, _shown(kind, self.cluster.write(kind, key, sub, manager, change))
+        return 200, answers.shown(kind, self.cluster.write(kind, key, sub, manager, change))
 
     def _list(self, request: web.Request, kind: Kind, namespace: str | None) -> Json:
-        items = self.cluster.items(kind, namespace, _selector(request))
+        items = self.cluster.items(kind, namespace, selector(request))
         start = int(request.query.get("continue") or 0)
         limit = int(request.query.get("limit") or 0) or len(items)
         more = {"continue": str(start + limit)} if start + limit < len(items) else {}
@@ -233,7 +233,7 @@ class FakeApiServer:
             "apiVersion": kind.api_version,
             "kind": f"{kind.kind}List",
             "metadata": {"resourceVersion": str(self.cluster.version), **more},
-            "items": [_unnamed(item) for item in items[start : start + limit]],
+            "items": [answers.unnamed(item) for item in items[start : start + limit]],
         }
 
     # -- watches ---------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class FakeApiServer:
         self, request: web.Request, response: web.StreamResponse, kind: Kind, namespace: str | None, seconds: int
     ) -> None:
         loop = asyncio.get_running_loop()
-        matches = _selector(request)
+        matches = selector(request)
         since = int(request.query.get("resourceVersion") or 0)
         ends_at = loop.time() + seconds
         wants_bookmarks = request.query.get("allowWatchBookmarks") == "true"
@@ -271,17 +271,17 @@ class FakeApiServer:
                     "reason": "Expired",
                     "message": f"too old resource version: {since}",
                 }
-                return await _line(response, "ERROR", gone)
+                return await answers.line(response, "ERROR", gone)
             news = [e for e in self.cluster.history if e.version > since and e.kind is kind]
             since = self.cluster.version
             for entry in news:
                 if namespace in {None, entry.object["metadata"].get("namespace", "")}:
-                    told = _seen_through(entry, matches)
+                    told = seen_through(entry, matches)
                     if told is not None:
-                        await _line(response, told[0], _shown(kind, told[1]))
+                        await answers.line(response, told[0], answers.shown(kind, told[1]))
             if not await self._wait_for_news(since, min(self.bookmark_s, ends_at - loop.time())) and wants_bookmarks:
                 mark = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": {"resourceVersion": str(since)}}
-                await _line(response, "BOOKMARK", mark)
+                await answers.line(response, "BOOKMARK", mark)
         return None
 
     async def _wait_for_news(self, since: int, timeout_s: float) -> bool:
@@ -331,47 +331,6 @@ class FakeApiServer:
         plural = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
         return {**body, "status": {"allowed": self._may(user, asked["verb"], plural)}}
 
-    def _discovery(self, path: str) -> Json | None:
-        served = [kind for kind in KINDS if kind.plural not in self.cluster.hidden]
-        versions = {kind.api_version for kind in served}
-        if path == "/version":
-            return {"major": "1", "minor": "34", "gitVersion": "v1.34.0-fake"}
-        if path == "/api":
-            return {"kind": "APIVersions", "versions": ["v1"]}
-        if path == "/apis":
-            groups = [
-                {
-                    "name": version.partition("/")[0],
-                    "versions": [{"groupVersion": version, "version": version.partition("/")[2]}],
-                    "preferredVersion": {"groupVersion": version, "version": version.partition("/")[2]},
-                }
-                for version in sorted(versions)
-                if "/" in version
-            ]
-            return {"kind": "APIGroupList", "groups": groups}
-        version = path.removeprefix("/apis/").removeprefix("/api/")
-        if version in versions:
-            resources = [entry for kind in served if kind.api_version == version for entry in _resources(kind)]
-            return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}
-        return None
-
-    def _parse(self, path: str) -> tuple[Kind, str | None, str, str]:
-        parts = path.strip("/").split("/")
-        version, rest = (parts[1], parts[2:]) if parts[0] == "api" else ("/".join(parts[1:3]), parts[3:])
-        namespace = None
-        if len(rest) >= 3 and rest[0] == "namespaces":
-            namespace, rest = rest[1], rest[2:]
-        for kind in KINDS:
-            if (
-                rest
-                and kind.api_version == version
-                and kind.plural == rest[0]
-                and kind.plural not in self.cluster.hidden
-            ):
-                name, sub, *_ = *rest[1:], "", ""
-                return kind, namespace, name, sub
-        raise NotServed(path)
-
 
 def _verb(request: web.Request, name: str) -> str:
     match request.method:
@@ -384,93 +343,3 @@ def _verb(request: web.Request, name: str) -> str:
             if method not in verbs:
                 raise Refused(405, "MethodNotAllowed", method)
             return verbs[method]
-
-
-def _seen_through(entry: Entry, matches: Callable[[Json], bool]) -> tuple[str, Json] | None:
-    """A change as a watch with a selector tells it: joining is ADDED, leaving is DELETED."""
-    before = entry.previous is not None and matches(entry.previous)
-    after = entry.type != "DELETED" and matches(entry.object)
-    if after:
-        return ("MODIFIED" if before else "ADDED"), entry.object
-    if before:
-        last = copy.deepcopy(entry.object if entry.type == "DELETED" else entry.previous or {})
-        last["metadata"]["resourceVersion"] = str(entry.version)
-        return "DELETED", last
-    return None
-
-
-def _selector(request: web.Request) -> Callable[[Json], bool]:
-    labels = [pair.partition("=") for pair in filter(None, request.query.get("labelSelector", "").split(","))]
-    fields = [pair.partition("=") for pair in filter(None, request.query.get("fieldSelector", "").split(","))]
-
-    def matches(item: Json) -> bool:
-        carried = item["metadata"].get("labels") or {}
-        return all(carried.get(key) == value for key, _, value in labels) and all(
-            str(_field(item, key)) == value for key, _, value in fields
-        )
-
-    return matches
-
-
-def _field(item: Json, path: str) -> object:
-    value: Any = item
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _shown(kind: Kind, item: Json) -> Json:
-    return {**item, "apiVersion": kind.api_version, "kind": kind.kind}
-
-
-def _unnamed(item: Json) -> Json:
-    return {key: value for key, value in item.items() if key not in {"apiVersion", "kind"}}
-
-
-def _resources(kind: Kind) -> list[Json]:
-    verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
-    entry = {
-        "name": kind.plural,
-        "singularName": kind.kind.lower(),
-        "namespaced": kind.namespaced,
-        "kind": kind.kind,
-        "verbs": verbs,
-    }
-    sub = {**entry, "name": f"{kind.plural}/status", "verbs": ["get", "patch", "update"]}
-    return [entry, sub] if kind.has_status else [entry]
-
-
-_REASONS = {
-    401: "Unauthorized",
-    403: "Forbidden",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-}
-
-
-def _status(
-    code: int,
-    reason: str,
-    message: str,
-    causes: list[Json] | None = None,
-    headers: dict[str, str] | None = None,
-    name: str = "",
-) -> web.Response:
-    body = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "status": "Failure",
-        "code": code,
-        "reason": reason,
-        "message": message,
-        "details": {"causes": causes or [], **({"name": name} if name else {})},
-    }
-    return web.json_response(body, status=code, headers=headers)
-
-
-async def _line(response: web.StreamResponse, type_: str, item: Json) -> None:
-    await response.write(json.dumps({"type": type_, "object": item}).encode() + b"\n")
