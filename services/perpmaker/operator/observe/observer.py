@@ -96,8 +96,12 @@ class _Quoter:
     target: str
     answer: QuoterAnswer
     followed: _Followed
-    two_sided_at_s: float = float("-inf")
+    two_sided_at_s: float | None = None
     was_two_sided: bool = False
+
+    def two_sided_age_s(self, now_s: float) -> float | None:
+        """Time since it was last seen with orders on both sides; None when it never was."""
+        return None if self.two_sided_at_s is None else now_s - self.two_sided_at_s
 
 
 class Observer:
@@ -123,7 +127,7 @@ class Observer:
         if known is None:
             return NO_POD
         if isinstance(known.answer, QuoterFacts):
-            return replace(known.answer, two_sided_age_s=self._clock.monotonic_s() - known.two_sided_at_s)
+            return replace(known.answer, two_sided_age_s=known.two_sided_age_s(self._clock.monotonic_s()))
         return known.answer
 
     def follow_account(self, account: Ref, targets: AccountTargets, makers: Mapping[str, Ref]) -> None:
@@ -231,7 +235,8 @@ class Observer:
         if isinstance(answer, QuoterFacts) and answer.is_two_sided:
             entry.two_sided_at_s = now_s
         entry.answer = answer
-        entry.was_two_sided = now_s - entry.two_sided_at_s <= ONE_SIDED_GRACE_S
+        age_s = entry.two_sided_age_s(now_s)
+        entry.was_two_sided = age_s is not None and age_s <= ONE_SIDED_GRACE_S
         changed = before != (quoter_news(answer), entry.was_two_sided)
         if changed and wake:
             self._waker.wake(maker, "quoter")

@@ -166,8 +166,8 @@ class QuoterFacts:
     is_flat: bool
     heard_ms: int
     """Wall clock of the answer."""
-    two_sided_age_s: float = float("inf")
-    """Time since it was last seen with live orders on both sides; a requote in between is no news."""
+    two_sided_age_s: float | None = None
+    """Time since it was last seen with live orders on both sides, None for never; a requote in between is no news."""
 
     @property
     def is_two_sided(self) -> bool:
@@ -177,7 +177,7 @@ class QuoterFacts:
     @property
     def was_two_sided_lately(self) -> bool:
         """Whether it quotes both sides, requotes in between forgiven."""
-        return self.two_sided_age_s <= ONE_SIDED_GRACE_S
+        return self.two_sided_age_s is not None and self.two_sided_age_s <= ONE_SIDED_GRACE_S
 
 
 GatewayAnswer: TypeAlias = GatewayFacts | Unreachable
