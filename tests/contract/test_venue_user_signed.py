@@ -1,6 +1,6 @@
 """The venue recovers who signed each readable action, as another implementation of EIP-712 signs it.
 
-Types and order of fields are those of the exchange reference, 5.6, written out here a second time.
+Types and order of fields are those of the exchange's Python SDK, written out here a second time.
 """
 
 from __future__ import annotations

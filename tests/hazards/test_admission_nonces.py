@@ -1,4 +1,4 @@
-"""Nonces that are too low, too high, or used already. Exchange reference 16.4 and 6.1."""
+"""Nonces that are too low, too high, or used already. Exchange documentation: "Nonces and API wallets"."""
 
 from __future__ import annotations
 

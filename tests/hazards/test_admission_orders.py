@@ -1,4 +1,7 @@
-"""Orders the exchange takes no more of: caps, phases, busy times. Exchange reference 16.4, 12.4 and 12.5."""
+"""Orders the exchange takes no more of: caps, phases, busy times.
+
+Exchange documentation: "Rate limits and user limits".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weight of the network address and requests of the account. Exchange reference 16.4, 12.1 and 12.3."""
+"""Weight of the network address and requests of the account. Exchange documentation: "Rate limits and user limits"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Agents that expire, are replaced or removed, and signatures for another network. Exchange reference 16.4 and 6.2."""
+"""Agents that expire, are replaced or removed, and signatures for another network.
+
+Exchange documentation: "Nonces and API wallets".
+"""
 
 from __future__ import annotations
 

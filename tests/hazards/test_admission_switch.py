@@ -1,4 +1,7 @@
-"""What `scheduleCancel` asks for: volume, notice, at most ten firings a day. Exchange reference 16.4 and 7.5."""
+"""What `scheduleCancel` asks for: volume, notice, at most ten firings a day.
+
+Exchange documentation: "Exchange endpoint".
+"""
 
 from __future__ import annotations
 

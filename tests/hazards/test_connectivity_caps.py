@@ -1,6 +1,6 @@
 """Caps on subscriptions, users, messages and posts: the exact error frames, and what the gateway makes of them.
 
-Exchange reference 16.3, 11.1 and 12.2.
+Exchange documentation: "Rate limits and user limits".
 """
 
 from __future__ import annotations

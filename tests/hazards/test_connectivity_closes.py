@@ -1,4 +1,4 @@
-"""Sockets that end, and how the gateway comes back. Exchange reference 16.3 and 11.2."""
+"""Sockets that end, and how the gateway comes back. Exchange documentation: "Timeouts and heartbeats"."""
 
 from __future__ import annotations
 

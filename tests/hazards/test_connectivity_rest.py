@@ -1,4 +1,4 @@
-"""REST that fails, hangs, resets, or is only half there. Exchange reference 16.3, 1.2 and 1.3."""
+"""REST that fails, hangs, resets, or is only half there. Status codes as measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams that are stale, mixed, garbled, slow or still. Exchange reference 16.3 and 11.3."""
+"""Streams that are stale, mixed, garbled, slow or still. Exchange documentation: "Subscriptions"."""
 
 from __future__ import annotations
 
