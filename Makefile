@@ -7,6 +7,8 @@ DEMO_SECONDS ?= 60
 DEMO_SEED ?= 7
 IMAGE ?= localhost/perpmaker:dev
 E2E ?= tests/e2e
+# Many tests wait more than they work.
+WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 MINUTES ?= 30
 SEED ?= 1
 YAML_FILES := .yamllint.yaml buf.yaml deploy $(addprefix charts/perpmaker/,Chart.yaml values.yaml ci crds rules)
@@ -37,7 +39,7 @@ other-python: $(STAMP) ## Prepare a second Python version, which tests compare h
 
 test: $(STAMP) other-python ## Run every test that needs nothing but this machine
 	@rm -rf .coverage.d
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= --durations=12 -m "not chaos and not e2e" tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= --durations=12 -m "not chaos and not e2e" tests
 	@for part in order_state risk quoter; do \
 		echo "branch coverage of $$part (at least 85 %):"; \
 		$(BIN)/python -m coverage report --skip-covered --fail-under=85 --include="*/$$part/*" || exit 1; \
