@@ -33,6 +33,8 @@ from perpmaker.operator.names import FORCE_DELETE
 
 ACCOUNT: Final = "main"
 MAKERS: Final = ("btc", "eth", "sol", "hype")
+MOST_LEVELS: Final = 3
+"""Orders a side of the largest ladder that a scenario asks for."""
 IMAGE_USER: Final = 65532
 START_S: Final = 90.0
 """Time for a whole account on a machine that does other things as well."""
