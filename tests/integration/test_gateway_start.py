@@ -179,6 +179,25 @@ async def test_dead_mans_switch_stays_armed_over_a_book_that_is_not_empty(tmp_pa
         assert await _scheduled(venue, gateway) is not None
 
 
+async def test_dead_mans_switch_that_was_never_answered_stays_armed_over_a_book_that_is_not_empty(
+    tmp_path: Path,
+) -> None:
+    switch = DeadMansSwitchPart(enabled=True, timeout_s=30, refresh_s=2)
+    async with running() as venue:
+        async with running_gateway(venue, tmp_path):
+            """The account exists from now on."""
+        await venue.control("drop_after_commit", channel="rest_exchange", n=None)
+        async with running_gateway(venue, tmp_path, dead_mans_switch=switch) as gateway:
+
+            async def is_heard() -> bool:
+                return await _scheduled(venue, gateway) is not None
+
+            await until("the exchange has heard a deadline", is_heard)
+            await gateway.execute(places=[gateway.order(gateway.cloid(1), px="10000", sz="0.01")])
+            assert gateway.service.status().dead_man_deadline_ms == 0, "no push was answered"
+        assert await _scheduled(venue, gateway) is not None
+
+
 async def test_refusal_of_the_dead_mans_switch_is_kept_for_status(tmp_path: Path) -> None:
     switch = DeadMansSwitchPart(enabled=True)
     async with (

@@ -295,10 +295,10 @@ class Desk:
         self.cluster.kubelet()
         for resource in kinds.OWNERS:
             for body in self.cluster.world.list(resource, NAMESPACE):
-                await self._look(body)
+                await self.look(kinds.ref_of(body))
 
-    async def _look(self, body: Manifest) -> None:
-        ref = kinds.ref_of(body)
+    async def look(self, ref: Ref) -> None:
+        """One look at one object, if it is still there."""
         live = self.cluster.world.get(ref)
         if live is None:
             return

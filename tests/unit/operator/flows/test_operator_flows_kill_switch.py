@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.support.operator_desk import Desk
 
+from perpmaker.operator.interfaces import Ref
+
 
 async def test_a_trip_is_shown_once_and_acknowledged_by_its_id_only(trader: Desk) -> None:
     _, maker = await trader.quoting()
@@ -28,31 +30,37 @@ async def test_a_trip_is_shown_once_and_acknowledged_by_its_id_only(trader: Desk
     )
 
 
+async def test_a_trip_is_released_when_risk_works_by_the_limits_changed_with_it(trader: Desk) -> None:
+    _, maker = await trader.quoting()
+    trip_id = await _tripped(trader, maker, "ETH")
+    trader.edit(maker, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
+    await trader.look(maker)
+    assert not trader.exchange.said("rearm"), "the account has not told risk yet"
+    assert trader.condition(maker, "Reconciling")[0] == "True"
+    await trader.settle("quotes again", lambda: trader.condition(maker, "Ready") == ("True", "Quoting"))
+    assert trader.exchange.said("rearm") == [f"rearm {trip_id}"]
+
+
 @pytest.mark.parametrize("scope", ["maker", "account"])
-async def test_a_trip_is_released_when_risk_works_by_the_limits_changed_with_it(trader: Desk, scope: str) -> None:
+async def test_a_trip_stays_while_risk_refuses_the_limits_changed_with_it(trader: Desk, scope: str) -> None:
     account, maker = await trader.quoting()
     target, market = (maker, "ETH") if scope == "maker" else (account, "")
-    trip_id = trader.peers.services["main-risk"].trip(market, "daily_loss")
-    await trader.settle("shown", lambda: trader.condition(maker, "Ready")[0] == "False")
-    trader.exchange.calls.clear()
-    trader.edit(target, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
-    await trader.settle("quotes again", lambda: trader.condition(maker, "Ready") == ("True", "Quoting"))
-    calls = trader.exchange.calls
-    assert calls.index("apply main-risk") < calls.index(f"rearm {trip_id}")
-
-
-async def test_a_trip_stays_while_risk_refuses_the_limits_changed_with_it(trader: Desk) -> None:
-    _, maker = await trader.quoting()
+    trip_id = await _tripped(trader, maker, market)
     risk = trader.peers.services["main-risk"]
-    trip_id = risk.trip("ETH", "daily_loss")
-    await trader.settle("shown", lambda: trader.condition(maker, "Ready")[0] == "False")
     risk.refuses = "not by these limits"
-    trader.edit(maker, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
-    await trader.settle("waits", lambda: trader.condition(maker, "Reconciling")[0] == "True")
+    trader.edit(target, {"spec.risk.maxDailyLoss": "900", "spec.killSwitch": {"acknowledgedTrip": trip_id}})
+    await trader.settle("waits", lambda: trader.condition(target, "Reconciling")[0] == "True")
     await trader.rest()
     assert not trader.exchange.said("rearm")
     risk.refuses = ""
     await trader.settle("quotes again", lambda: trader.condition(maker, "Ready") == ("True", "Quoting"))
+
+
+async def _tripped(trader: Desk, maker: Ref, market: str) -> str:
+    """A trip that the maker shows; an empty market trips the account."""
+    trip_id: str = trader.peers.services["main-risk"].trip(market, "daily_loss")
+    await trader.settle("shown", lambda: trader.condition(maker, "Ready")[0] == "False")
+    return trip_id
 
 
 async def test_a_refused_rearm_is_told(trader: Desk) -> None:
