@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from tests.support import exchange_shapes as has
+from tests.support import account_shapes as of_account
+from tests.support import market_shapes as of_market
 from tests.support.exchange_shapes import Address, Amount, Count, Shape, Time
 
 
@@ -19,62 +20,62 @@ class AllMids(Shape):
 
 class ActiveAssetCtx(Shape):
     coin: str
-    ctx: has.AssetCtx
+    ctx: of_market.AssetCtx
 
 
 class AssetCtxs(Shape):
     dex: str
-    ctxs: list[has.AssetCtx]
+    ctxs: list[of_market.AssetCtx]
 
 
 class AllDexsAssetCtxs(Shape):
-    ctxs: list[tuple[str, list[has.AssetCtx]]]
+    ctxs: list[tuple[str, list[of_market.AssetCtx]]]
 
 
 class UserFills(Shape):
     user: Address
-    fills: list[has.Fill]
+    fills: list[of_account.Fill]
     is_snapshot: bool | UnsetType = UNSET
 
 
 class UserFundings(Shape):
     user: Address
-    fundings: list[has.FundingEvent]
+    fundings: list[of_account.FundingEvent]
     is_snapshot: bool | UnsetType = UNSET
 
 
 class LedgerUpdates(Shape):
     user: Address
-    non_funding_ledger_updates: list[has.LedgerUpdate]
+    non_funding_ledger_updates: list[of_account.LedgerUpdate]
     is_snapshot: bool | UnsetType = UNSET
 
 
 class OrderHistory(Shape):
     user: Address
-    order_history: list[has.OrderRecord]
+    order_history: list[of_account.OrderRecord]
     is_snapshot: bool | UnsetType = UNSET
 
 
 class OpenOrders(Shape):
     dex: str
     user: Address
-    orders: list[has.FrontendOrder]
+    orders: list[of_account.FrontendOrder]
 
 
 class ClearinghouseState(Shape):
     dex: str
     user: Address
-    clearinghouse_state: has.ClearinghouseState
+    clearinghouse_state: of_account.ClearinghouseState
 
 
 class AllDexsClearinghouseState(Shape):
     user: Address
-    clearinghouse_states: list[tuple[str, has.ClearinghouseState]]
+    clearinghouse_states: list[tuple[str, of_account.ClearinghouseState]]
 
 
 class SpotState(Shape):
     user: Address
-    spot_state: has.SpotState
+    spot_state: of_account.SpotState
 
 
 class TwapStates(Shape):
@@ -111,8 +112,8 @@ class Liquidation(Struct, forbid_unknown_fields=True):
 class UserEvent(Shape):
     """Exactly one of these at a time."""
 
-    fills: list[has.Fill] | UnsetType = UNSET
-    funding: has.FundingEvent | UnsetType = UNSET
+    fills: list[of_account.Fill] | UnsetType = UNSET
+    funding: of_account.FundingEvent | UnsetType = UNSET
     liquidation: Liquidation | UnsetType = UNSET
     non_user_cancel: list[Cancelled] | UnsetType = UNSET
 
@@ -138,20 +139,20 @@ class WebData3(Shape):
 
 
 class WebData2(Shape):
-    clearinghouse_state: has.ClearinghouseState
+    clearinghouse_state: of_account.ClearinghouseState
     leading_vaults: list[Any]
     total_vault_equity: Amount
-    open_orders: list[has.FrontendOrder]
+    open_orders: list[of_account.FrontendOrder]
     agent_address: Address | None
     agent_valid_until: Time | None
     cum_ledger: Amount
-    meta: has.PerpMeta
-    asset_ctxs: list[has.AssetCtx]
+    meta: of_market.PerpMeta
+    asset_ctxs: list[of_market.AssetCtx]
     server_time: Time
     is_vault: bool
     user: Address
     twap_states: list[Any]
-    spot_state: has.SpotState
+    spot_state: of_account.SpotState
     spot_asset_ctxs: list[Any]
     perps_at_open_interest_cap: list[str]
 
@@ -162,22 +163,22 @@ class Notification(Shape):
 
 CHANNELS: dict[str, Any] = {
     "allMids": AllMids,
-    "l2Book": has.L2Book,
-    "bbo": has.Bbo,
-    "trades": list[has.Trade],
-    "candle": has.Candle,
+    "l2Book": of_market.L2Book,
+    "bbo": of_market.Bbo,
+    "trades": list[of_market.Trade],
+    "candle": of_market.Candle,
     "activeAssetCtx": ActiveAssetCtx,
     "assetCtxs": AssetCtxs,
     "allDexsAssetCtxs": AllDexsAssetCtxs,
     "fastAssetCtxs": Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]+=*$")],
-    "spotAssetCtxs": list[has.SpotContext],
-    "orderUpdates": list[has.OrderUpdate],
+    "spotAssetCtxs": list[of_market.SpotContext],
+    "orderUpdates": list[of_account.OrderUpdate],
     "userFills": UserFills,
     "user": UserEvent,
     "openOrders": OpenOrders,
     "clearinghouseState": ClearinghouseState,
     "allDexsClearinghouseState": AllDexsClearinghouseState,
-    "activeAssetData": has.ActiveAssetData,
+    "activeAssetData": of_account.ActiveAssetData,
     "userFundings": UserFundings,
     "userNonFundingLedgerUpdates": LedgerUpdates,
     "userHistoricalOrders": OrderHistory,

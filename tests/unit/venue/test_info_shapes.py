@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from tests.support import account_shapes as of_account
 from tests.support import exchange_shapes as has
+from tests.support import market_shapes as of_market
 from tests.support.busy_venue import AGENT, ALICE, CLOID, STRANGER, ask, busy
 from tests.support.venue_core import BOB, START_MS, Bench
 
@@ -14,62 +16,62 @@ from perpmaker.venue.wire.info_requests import REQUEST_TYPES
 
 HOUR_AGO = START_MS
 MIDS = dict[str, has.Amount]
-FILLS = list[has.Fill]
-PORTFOLIO = list[tuple[str, has.Performance]]
-PREDICTED = list[tuple[str, list[tuple[str, has.PredictedFunding | None]]]]
-META_AND_CTXS = tuple[has.PerpMeta, list[has.AssetCtx]]
+FILLS = list[of_account.Fill]
+PORTFOLIO = list[tuple[str, of_account.Performance]]
+PREDICTED = list[tuple[str, list[tuple[str, of_market.PredictedFunding | None]]]]
+META_AND_CTXS = tuple[of_market.PerpMeta, list[of_market.AssetCtx]]
 
 ROWS: list[tuple[str, dict[str, Any], Any]] = [
-    ("meta", {}, has.PerpMeta),
-    ("meta", {"dex": "tst"}, has.PerpMeta),
+    ("meta", {}, of_market.PerpMeta),
+    ("meta", {"dex": "tst"}, of_market.PerpMeta),
     ("metaAndAssetCtxs", {"dex": ""}, META_AND_CTXS),
     ("metaAndAssetCtxs", {"dex": "tst"}, META_AND_CTXS),
-    ("allPerpMetas", {}, list[has.PerpMeta]),
-    ("perpDexs", {}, list[has.PerpDex | None]),
-    ("marginTable", {"id": 56}, has.MarginTable),
+    ("allPerpMetas", {}, list[of_market.PerpMeta]),
+    ("perpDexs", {}, list[of_market.PerpDex | None]),
+    ("marginTable", {"id": 56}, of_market.MarginTable),
     ("perpsAtOpenInterestCap", {}, list[str]),
     ("maxMarketOrderNtls", {}, list[tuple[has.Count, has.Amount]]),
-    ("perpDexLimits", {"dex": "tst"}, has.PerpDexLimits),
-    ("perpDexStatus", {"dex": ""}, has.PerpDexStatus),
+    ("perpDexLimits", {"dex": "tst"}, of_market.PerpDexLimits),
+    ("perpDexStatus", {"dex": ""}, of_market.PerpDexStatus),
     ("predictedFundings", {}, PREDICTED),
-    ("spotMeta", {}, has.SpotMeta),
-    ("spotMetaAndAssetCtxs", {}, tuple[has.SpotMeta, list[has.SpotContext]]),
-    ("exchangeStatus", {}, has.ExchangeStatus),
+    ("spotMeta", {}, of_market.SpotMeta),
+    ("spotMetaAndAssetCtxs", {}, tuple[of_market.SpotMeta, list[of_market.SpotContext]]),
+    ("exchangeStatus", {}, of_market.ExchangeStatus),
     ("allMids", {}, MIDS),
     ("allMids", {"dex": "tst"}, MIDS),
-    ("l2Book", {"coin": "SOL"}, has.L2Book),
-    ("l2Book", {"coin": "SOL", "nSigFigs": 5, "mantissa": 2}, has.L2Book),
-    ("l2Book", {"coin": "tst:GOLD", "nSigFigs": None, "mantissa": None}, has.L2Book),
-    ("recentTrades", {"coin": "SOL"}, list[has.Trade]),
+    ("l2Book", {"coin": "SOL"}, of_market.L2Book),
+    ("l2Book", {"coin": "SOL", "nSigFigs": 5, "mantissa": 2}, of_market.L2Book),
+    ("l2Book", {"coin": "tst:GOLD", "nSigFigs": None, "mantissa": None}, of_market.L2Book),
+    ("recentTrades", {"coin": "SOL"}, list[of_market.Trade]),
     (
         "candleSnapshot",
         {"req": {"coin": "SOL", "interval": "1m", "startTime": HOUR_AGO - 60_000, "endTime": None}},
-        list[has.Candle],
+        list[of_market.Candle],
     ),
-    ("fundingHistory", {"coin": "SOL", "startTime": HOUR_AGO}, list[has.FundingRate]),
-    ("clearinghouseState", {"user": ALICE}, has.ClearinghouseState),
-    ("clearinghouseState", {"user": ALICE, "dex": "tst"}, has.ClearinghouseState),
-    ("spotClearinghouseState", {"user": ALICE}, has.SpotState),
-    ("openOrders", {"user": ALICE}, list[has.BasicOrder]),
-    ("frontendOpenOrders", {"user": ALICE}, list[has.FrontendOrder]),
-    ("orderStatus", {"user": ALICE, "oid": CLOID}, has.KnownOrder),
-    ("orderStatus", {"user": ALICE, "oid": 1}, has.UnknownOrder),
-    ("historicalOrders", {"user": ALICE}, list[has.OrderRecord]),
+    ("fundingHistory", {"coin": "SOL", "startTime": HOUR_AGO}, list[of_market.FundingRate]),
+    ("clearinghouseState", {"user": ALICE}, of_account.ClearinghouseState),
+    ("clearinghouseState", {"user": ALICE, "dex": "tst"}, of_account.ClearinghouseState),
+    ("spotClearinghouseState", {"user": ALICE}, of_account.SpotState),
+    ("openOrders", {"user": ALICE}, list[of_account.BasicOrder]),
+    ("frontendOpenOrders", {"user": ALICE}, list[of_account.FrontendOrder]),
+    ("orderStatus", {"user": ALICE, "oid": CLOID}, of_account.KnownOrder),
+    ("orderStatus", {"user": ALICE, "oid": 1}, of_account.UnknownOrder),
+    ("historicalOrders", {"user": ALICE}, list[of_account.OrderRecord]),
     ("userFills", {"user": ALICE}, FILLS),
     ("userFills", {"user": ALICE, "aggregateByTime": True}, FILLS),
     ("userFillsByTime", {"user": ALICE, "startTime": HOUR_AGO}, FILLS),
     ("twapHistory", {"user": ALICE}, list[Any]),
     ("userTwapSliceFills", {"user": ALICE}, list[Any]),
     ("userTwapSliceFillsByTime", {"user": ALICE, "startTime": HOUR_AGO}, list[Any]),
-    ("userFunding", {"user": ALICE, "startTime": HOUR_AGO}, list[has.UserFunding]),
-    ("userNonFundingLedgerUpdates", {"user": ALICE, "startTime": HOUR_AGO}, list[has.LedgerUpdate]),
-    ("userRateLimit", {"user": ALICE}, has.RateLimit),
-    ("userFees", {"user": ALICE}, has.UserFees),
-    ("userRole", {"user": ALICE}, has.PlainRole),
-    ("userRole", {"user": AGENT}, has.AgentRole),
-    ("extraAgents", {"user": ALICE}, list[has.ExtraAgent]),
-    ("subAccounts", {"user": ALICE}, list[has.SubAccount] | None),
-    ("activeAssetData", {"user": ALICE, "coin": "SOL"}, has.ActiveAssetData),
+    ("userFunding", {"user": ALICE, "startTime": HOUR_AGO}, list[of_account.UserFunding]),
+    ("userNonFundingLedgerUpdates", {"user": ALICE, "startTime": HOUR_AGO}, list[of_account.LedgerUpdate]),
+    ("userRateLimit", {"user": ALICE}, of_account.RateLimit),
+    ("userFees", {"user": ALICE}, of_account.UserFees),
+    ("userRole", {"user": ALICE}, of_account.PlainRole),
+    ("userRole", {"user": AGENT}, of_account.AgentRole),
+    ("extraAgents", {"user": ALICE}, list[of_account.ExtraAgent]),
+    ("subAccounts", {"user": ALICE}, list[of_account.SubAccount] | None),
+    ("activeAssetData", {"user": ALICE, "coin": "SOL"}, of_account.ActiveAssetData),
     ("maxBuilderFee", {"user": ALICE, "builder": BOB}, int),
     (
         "userAbstraction",
@@ -77,10 +79,10 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Literal["unifiedAccount", "portfolioMargin", "disabled", "default", "dexAbstraction"],
     ),
     ("portfolio", {"user": ALICE}, PORTFOLIO),
-    ("referral", {"user": ALICE}, has.Referral),
+    ("referral", {"user": ALICE}, of_account.Referral),
     ("userVaultEquities", {"user": ALICE}, list[Any]),
-    ("legalCheck", {"user": ALICE}, has.LegalCheck),
-    ("preTransferCheck", {"user": ALICE, "source": BOB}, has.PreTransferCheck),
+    ("legalCheck", {"user": ALICE}, of_account.LegalCheck),
+    ("preTransferCheck", {"user": ALICE, "source": BOB}, of_account.PreTransferCheck),
 ]
 FILLED = {
     "recentTrades",
@@ -156,7 +158,7 @@ def test_every_request_type_is_in_the_table() -> None:
 def test_a_stranger_reads_as_an_empty_account(venue: Bench, kind: str) -> None:
     fields, shape = next((fields, shape) for name, fields, shape in ROWS if name == kind)
     if kind == "orderStatus":
-        shape = has.UnknownOrder
+        shape = of_account.UnknownOrder
     has.check(ask(venue, kind, **(fields | {"user": STRANGER})), shape)
 
 

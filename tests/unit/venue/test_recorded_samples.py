@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support import account_shapes as of_account
 from tests.support import exchange_shapes as has
+from tests.support import market_shapes as of_market
 from tests.support.stream_shapes import CHANNELS
 
 USER = "0x" + "ab" * 20
@@ -51,17 +53,17 @@ FEES = """{"dailyUserVlm":[{"date":"2026-10-01","userCross":"0.0","userAdd":"0.0
 "activeStakingDiscount":{"bpsOfMaxSupply":"0.0","discount":"0.0"}}"""
 
 ANSWERS: list[tuple[str, str, Any]] = [
-    ("clearinghouseState", STATE, has.ClearinghouseState),
-    ("frontendOpenOrders", f"[{FRONTEND_ORDER}]", list[has.FrontendOrder]),
+    ("clearinghouseState", STATE, of_account.ClearinghouseState),
+    ("frontendOpenOrders", f"[{FRONTEND_ORDER}]", list[of_account.FrontendOrder]),
     (
         "orderStatus",
         f'{{"status":"order","order":{{"order":{FRONTEND_ORDER},"status":"filled","statusTimestamp":1760000000456}}}}',
-        has.KnownOrder,
+        of_account.KnownOrder,
     ),
-    ("userFills", f"[{FILL}]", list[has.Fill]),
-    ("metaAndAssetCtxs", f"[{META},[{CTX}]]", tuple[has.PerpMeta, list[has.AssetCtx]]),
-    ("userRateLimit", RATE_LIMIT, has.RateLimit),
-    ("userFees", FEES, has.UserFees),
+    ("userFills", f"[{FILL}]", list[of_account.Fill]),
+    ("metaAndAssetCtxs", f"[{META},[{CTX}]]", tuple[of_market.PerpMeta, list[of_market.AssetCtx]]),
+    ("userRateLimit", RATE_LIMIT, of_account.RateLimit),
+    ("userFees", FEES, of_account.UserFees),
 ]
 
 
