@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
-MARKET_CHANNELS = (
+MarketChannel = Literal[
     "l2Book",
     "bbo",
     "trades",
@@ -23,41 +23,8 @@ MARKET_CHANNELS = (
     "candle",
     "allDexsAssetCtxs",
     "fastAssetCtxs",
-)
-USER_CHANNELS = (
-    "orderUpdates",
-    "userFills",
-    "user",
-    "openOrders",
-    "clearinghouseState",
-    "activeAssetData",
-    "userFundings",
-    "userNonFundingLedgerUpdates",
-    "webData2",
-    "webData3",
-    "notification",
-    "allDexsClearinghouseState",
-    "userHistoricalOrders",
-    "userTwapSliceFills",
-    "userTwapHistory",
-    "twapStates",
-)
-Channel = Literal[
-    "ack",
-    "rest",
-    "rest_info",
-    "rest_exchange",
-    "ws_post",
-    "ws_market",
-    "ws_user",
-    "l2Book",
-    "bbo",
-    "trades",
-    "allMids",
-    "activeAssetCtx",
-    "candle",
-    "allDexsAssetCtxs",
-    "fastAssetCtxs",
+]
+UserChannel = Literal[
     "orderUpdates",
     "userFills",
     "user",
@@ -75,6 +42,19 @@ Channel = Literal[
     "userTwapHistory",
     "twapStates",
 ]
+Channel = Literal[
+    "ack",
+    "rest",
+    "rest_info",
+    "rest_exchange",
+    "ws_post",
+    "ws_market",
+    "ws_user",
+    MarketChannel,
+    UserChannel,
+]
+MARKET_CHANNELS: tuple[str, ...] = get_args(MarketChannel)
+USER_CHANNELS: tuple[str, ...] = get_args(UserChannel)
 GROUPS: dict[str, tuple[str, ...]] = {
     "ack": ("rest_exchange", "ws_post"),
     "rest": ("rest_info", "rest_exchange"),
