@@ -1,8 +1,8 @@
 """What the shapes of the exchange's answers are made of, and holding an answer against one.
 
-The shapes (`market_shapes`, `account_shapes`, `stream_shapes`) are written from the exchange's documentation and recorded
-answers, not from our code. Unknown keys are refused. Prices, sizes and amounts are strings with at least one decimal and
-no superfluous zeros; ids, times and counts are numbers.
+The shapes (`market_shapes`, `account_shapes`, `stream_shapes`) are written from the exchange's documentation and from
+recorded answers, not from our code. Unknown keys are refused. Prices, sizes and amounts are strings with at least one
+decimal and no superfluous zeros; ids, times and counts are numbers.
 """
 
 from __future__ import annotations
