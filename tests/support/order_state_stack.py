@@ -166,6 +166,13 @@ class Quoter:
             **more,
         )
 
+    async def rests(self, **order: Any) -> os_.NewOrder:
+        """Place an order, and wait until it is watched to rest."""
+        placed = self.order(**order)
+        await self.submit(places=[placed])
+        await self.reaches(placed.cloid, "RESTING")
+        return placed
+
     async def submit(self, **items: Any) -> list[str]:
         """Send a plan; the verdicts as words, in the order of the plan."""
         response = await self.plan(**items)

@@ -46,9 +46,7 @@ async def test_a_crash_loses_nothing(running: Stack) -> None:
 
 async def test_what_was_under_way_at_a_crash_is_in_doubt_after_it(running: Stack) -> None:
     quoter = await running.quoter()
-    resting = quoter.order()
-    await quoter.submit(places=[resting])
-    await quoter.reaches(resting.cloid, "RESTING")
+    resting = await quoter.rests()
     running.exchange.on_place = lambda _order: "silent"
     running.exchange.on_cancel = lambda _cloid: "silent"
     running.exchange.expire_orders_ms = -3_000

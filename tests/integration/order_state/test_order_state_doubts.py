@@ -105,9 +105,7 @@ async def test_a_plan_that_ends_without_an_answer_leaves_the_order_unknown(runni
 async def test_a_cancel_without_answer_is_sent_again(running: Stack) -> None:
     """I8."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     fates = iter(["unknown", "silent"])
     running.exchange.on_cancel = lambda _cloid: next(fates, "cancel")
     await quoter.submit(cancels=[order.cloid])
@@ -117,9 +115,7 @@ async def test_a_cancel_without_answer_is_sent_again(running: Stack) -> None:
 
 async def test_a_cancel_of_an_order_that_filled_is_settled_by_its_status(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     made = running.exchange.fill(order.cloid, "1", tell=False)
     await quoter.submit(cancels=[order.cloid])
     await quoter.reaches(order.cloid, "FILLED")
@@ -130,9 +126,7 @@ async def test_a_cancel_of_an_order_that_filled_is_settled_by_its_status(running
 
 async def test_an_order_the_exchange_forgot_is_closed_only_after_its_fills_were_read(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "1", tell=False)
     running.exchange.hidden.add(order.cloid)
     running.exchange.on_cancel = lambda _cloid: "unknown"
@@ -145,9 +139,7 @@ async def test_an_order_the_exchange_forgot_is_closed_only_after_its_fills_were_
 async def test_a_status_nobody_knows_is_asked_about(running: Stack) -> None:
     """I28."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     held = running.exchange.orders[order.cloid]
     update = running.exchange.status_of(held)
     update.status, update.status_time_ms = "lunarEclipse", running.exchange.time_ms()

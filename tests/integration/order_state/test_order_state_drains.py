@@ -11,9 +11,7 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
 
 async def test_a_drain_empties_the_market_unknown_orders_included(running: Stack) -> None:
     quoter = await running.quoter()
-    resting = quoter.order()
-    await quoter.submit(places=[resting])
-    await quoter.reaches(resting.cloid, "RESTING")
+    await quoter.rests()
     running.exchange.on_place = lambda _order: "lose_before"
     running.exchange.expire_orders_ms = -3_000
     doubtful = quoter.order(level=1)
@@ -30,9 +28,7 @@ async def test_a_drain_empties_the_market_unknown_orders_included(running: Stack
 
 async def test_a_drain_that_cannot_be_verified_names_what_remains(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.on_cancel = lambda _cloid: "unknown"
     answer = await quoter.stub.CancelAll(os_.CancelAllRequest(market=MARKET, drain_id="a"), timeout=0.6)
     assert not answer.verified_empty
@@ -64,9 +60,7 @@ async def test_a_drain_sees_an_order_that_is_over_by_our_record_alone(running: S
 
 async def test_orders_whose_quoter_stays_away_are_cancelled(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.clock.skip(60_000)
     await running.ready()
     assert await quoter.submit(places=[quoter.order(level=1)]) == ["ACCEPTED"]

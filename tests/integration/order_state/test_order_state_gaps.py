@@ -13,9 +13,7 @@ from perpmaker.proto.gateway.v1 import gateway_pb2 as gw
 async def test_a_gateway_restart_is_a_gap_and_nothing_of_it_is_missed(running: Stack) -> None:
     """I19."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     await running.stop_gateway()
     await until(lambda: quoter.hold.held, "the hold")
     assert await quoter.submit(places=[quoter.order(level=1)], cancels=[order.cloid]) == ["ACCEPTED", "HELD"]

@@ -43,9 +43,7 @@ async def test_the_intent_is_durable_before_the_exchange_hears_of_it(running: St
 
 async def test_fills_move_order_position_and_exposure(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "0.4")
     await quoter.reaches(order.cloid, "PARTIALLY_FILLED")
     running.exchange.fill(order.cloid, "0.6")
@@ -57,9 +55,7 @@ async def test_fills_move_order_position_and_exposure(running: Stack) -> None:
 
 async def test_a_fill_told_twice_counts_once(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     made = running.exchange.fill(order.cloid, "0.4")
     running.exchange.push(fill=made)
     running.exchange.push(funding=gw.Funding(amount_quote_e8=-7, exchange_time_ms=made.exchange_time_ms))
@@ -84,9 +80,7 @@ async def test_an_immediate_execution_is_an_expectation_until_its_trade_id_arriv
 
 async def test_a_cancel_ends_the_order(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     assert await quoter.submit(cancels=[order.cloid]) == ["ACCEPTED"]
     await quoter.reaches(order.cloid, "CANCELLED")
     assert running.exchange.open() == []
@@ -95,9 +89,7 @@ async def test_a_cancel_ends_the_order(running: Stack) -> None:
 
 async def test_a_replacement_moves_an_order_and_both_ends_are_told(running: Stack) -> None:
     quoter = await running.quoter()
-    old = quoter.order()
-    await quoter.submit(places=[old])
-    await quoter.reaches(old.cloid, "RESTING")
+    old = await quoter.rests()
     new = quoter.order(px="101")
     assert await quoter.submit(replaces=[os_.Replace(old_cloid=old.cloid, order=new)]) == ["ACCEPTED"]
     await quoter.reaches(new.cloid, "RESTING")
@@ -119,9 +111,7 @@ async def test_a_failed_replacement_neither_loses_the_old_order_nor_leaves_two(
 ) -> None:
     """I12."""
     quoter = await running.quoter()
-    old = quoter.order()
-    await quoter.submit(places=[old])
-    await quoter.reaches(old.cloid, "RESTING")
+    old = await quoter.rests()
     running.exchange.on_modify = lambda _order: fate
     new = quoter.order(px="101")
     await quoter.submit(replaces=[os_.Replace(old_cloid=old.cloid, order=new)])
@@ -132,9 +122,7 @@ async def test_a_failed_replacement_neither_loses_the_old_order_nor_leaves_two(
 
 async def test_an_order_that_filled_before_its_replacement_is_asked_about(running: Stack) -> None:
     quoter = await running.quoter()
-    old = quoter.order()
-    await quoter.submit(places=[old])
-    await quoter.reaches(old.cloid, "RESTING")
+    old = await quoter.rests()
     running.exchange.fill(old.cloid, "1", tell=False)
     running.exchange.on_modify = lambda _order: "refuse:order_gone"
     new = quoter.order(px="101")
@@ -146,9 +134,7 @@ async def test_an_order_that_filled_before_its_replacement_is_asked_about(runnin
 
 async def test_a_successful_replacement_whose_old_order_says_nothing_is_asked_about(running: Stack) -> None:
     quoter = await running.quoter()
-    old = quoter.order()
-    await quoter.submit(places=[old])
-    await quoter.reaches(old.cloid, "RESTING")
+    old = await quoter.rests()
     running.exchange.quiet = True
     new = quoter.order(px="101")
     await quoter.submit(replaces=[os_.Replace(old_cloid=old.cloid, order=new)])
@@ -189,9 +175,7 @@ async def test_the_gate_counts_everything_that_may_still_fill(running: Stack) ->
 
 async def test_a_silent_risk_closes_the_gate_and_cancels_still_go(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.risk.silent = True
     assert running.app is not None
     permissions = running.app._permissions
@@ -203,9 +187,7 @@ async def test_a_silent_risk_closes_the_gate_and_cancels_still_go(running: Stack
 async def test_an_older_session_is_fenced_but_may_cancel(running: Stack) -> None:
     """I48."""
     old = await running.quoter()
-    order = old.order()
-    await old.submit(places=[order])
-    await old.reaches(order.cloid, "RESTING")
+    order = await old.rests()
     new = await running.quoter()
     assert new.epoch == old.epoch + 1
     assert order.cloid in new.orders
@@ -272,9 +254,7 @@ async def test_a_foreign_fill_moves_the_position_and_is_told_as_unmatched(runnin
 async def test_a_fill_whose_message_was_lost_is_found_by_the_sync(running: Stack) -> None:
     """I14, I19."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "0.4", tell=False)
     running.exchange.push(account=running.exchange._account())
     await until(lambda: quoter.standing.drift_e8 == e8("0.4"), "drift")
@@ -285,9 +265,7 @@ async def test_a_fill_whose_message_was_lost_is_found_by_the_sync(running: Stack
 async def test_a_cancel_message_that_was_lost_is_found_by_asking(running: Stack) -> None:
     """I2."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.quiet = True
     running.exchange.end(order.cloid, "marginCanceled")
     running.exchange.push(non_user_cancel=gw.NonUserCancel(oid=running.exchange.orders[order.cloid].oid))
@@ -296,9 +274,7 @@ async def test_a_cancel_message_that_was_lost_is_found_by_asking(running: Stack)
 
 async def test_the_history_of_an_order_can_be_read(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "1")
     await quoter.reaches(order.cloid, "FILLED")
     told = await quoter.stub.Explain(os_.ExplainRequest(cloid=order.cloid), timeout=HANG_S)

@@ -14,9 +14,7 @@ from perpmaker.proto.orderstate.v1 import orderstate_pb2 as os_
 async def test_a_fill_missed_long_before_the_newest_one_is_found_by_the_drift(running: Stack) -> None:
     """I21."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "0.2", tell=False)
     running.clock.skip(200_000)
     running.exchange.fill(order.cloid, "0.3")
@@ -31,9 +29,7 @@ async def test_a_fill_missed_long_before_the_newest_one_is_found_by_the_drift(ru
 async def test_a_drift_that_fills_do_not_explain_holds_orders_that_add_risk(running: Stack) -> None:
     """I21: the ledger is not overwritten."""
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     running.exchange.fill(order.cloid, "1")
     await until(lambda: quoter.standing.position.sz_e8 == e8("1"), "position")
     running.exchange.position_offset_e8 = e8("0.5")
@@ -52,9 +48,7 @@ async def test_a_drift_that_fills_do_not_explain_holds_orders_that_add_risk(runn
 
 async def test_an_expectation_that_no_fill_confirms_lapses_after_fills_were_read(running: Stack) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     held = running.exchange.orders[order.cloid]
     held.status, held.status_ms, held.remaining_e8 = "filled", running.exchange.time_ms(), 0
     running.exchange.update(held)
@@ -68,9 +62,7 @@ async def test_orders_that_are_over_are_retired_and_late_fills_still_find_them(
     running: Stack, server: RedisProcess
 ) -> None:
     quoter = await running.quoter()
-    order = quoter.order()
-    await quoter.submit(places=[order])
-    await quoter.reaches(order.cloid, "RESTING")
+    order = await quoter.rests()
     made = running.exchange.fill(order.cloid, "0.4", tell=False)
     await quoter.submit(cancels=[order.cloid])
     await quoter.reaches(order.cloid, "CANCELLED")

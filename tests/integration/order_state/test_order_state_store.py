@@ -202,9 +202,7 @@ async def test_an_intent_whose_write_was_not_answered_is_not_sent(tmp_path: Path
     with redis_server(redis_kinds()[0], tmp_path) as server:
         async with stack(tmp_path, server.url) as running:
             quoter = await running.quoter()
-            resting = quoter.order()
-            await quoter.submit(places=[resting])
-            await quoter.reaches(resting.cloid, "RESTING")
+            resting = await quoter.rests()
             server.kill()
             order_ = quoter.order(level=1)
             verdicts = await quoter.submit(cancels=[resting.cloid], places=[order_])
