@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import grpc
 from tests.e2e.history import Life, complaints, lives
-from tests.e2e.house import ACCOUNT, MOST_LEVELS, START_S, House
+from tests.e2e.house import ACCOUNT, LEVELS, START_S, House
+from tests.e2e.watching import passed, watched
 
 from perpmaker.common.decimals import E8
 
-LOOK_S: Final = 0.2
 _STATUS_AGE_MS: Final = 3_000
 """Status tells whole seconds, of figures that were a second old."""
 _STATUS_BAND: Final = Decimal("0.006")
@@ -120,15 +118,9 @@ class Desk:
 
     async def longest_gap(self, for_s: float) -> float:
         """Watch for a while; the longest time without orders on both sides, seconds."""
-        end, last, longest = time.monotonic() + for_s, time.monotonic(), 0.0
-        while time.monotonic() < end:
-            resting = await self._house.venue.resting(self.address, self.market)
-            now = time.monotonic()
-            longest = max(longest, now - last)
-            if resting.is_two_sided:
-                last = now
-            await asyncio.sleep(LOOK_S)
-        return longest
+        async with watched(self._house, self.address) as seen:
+            await passed(for_s)
+        return seen.longest_gap_s(self._name)
 
     # Judging.
 
@@ -184,7 +176,7 @@ class Desk:
 
     async def had_one_writer(self) -> None:
         """No two sessions ever had a ladder each, no old one wrote late, and nothing there is not ours."""
-        found = complaints(await self.history(), ACCOUNT, MOST_LEVELS)
+        found = complaints(await self.history(), ACCOUNT, LEVELS)
         assert not found, "\n".join(found)
 
     async def is_sound(self) -> None:
@@ -200,13 +192,3 @@ class Desk:
 async def desk_of(house: House, name: str) -> Desk:
     """A maker that quotes."""
     return Desk(house, name, await house.quoting(name))
-
-
-async def throughout(what: str, probe: Callable[[], Awaitable[bool]], for_s: float) -> int:
-    """Assert again and again for a while that something is so; the number of looks."""
-    began, looks = time.monotonic(), 0
-    while (passed := time.monotonic() - began) < for_s:
-        assert await probe(), f"not so after {passed:.1f} s: {what}"
-        looks += 1
-        await asyncio.sleep(LOOK_S)
-    return looks

@@ -33,8 +33,8 @@ from perpmaker.operator.names import FORCE_DELETE
 
 ACCOUNT: Final = "main"
 MAKERS: Final = ("btc", "eth", "sol", "hype")
-MOST_LEVELS: Final = 3
-"""Orders a side of the largest ladder that a scenario asks for."""
+LEVELS: Final = 2
+"""Orders a side of a maker's ladder. A scenario that asks for others gives it back before a quoter is replaced."""
 IMAGE_USER: Final = 65532
 START_S: Final = 90.0
 """Time for a whole account on a machine that does other things as well."""
@@ -171,7 +171,7 @@ def maker(name: str, account_name: str = ACCOUNT, **spec: Any) -> Json:
         "spec": {
             "accountRef": {"name": account_name},
             "market": {"symbol": name.upper()},
-            "quoting": {"orderNotional": "100", "levels": 2, "minRequoteIntervalMilliseconds": 250},
+            "quoting": {"orderNotional": "100", "levels": LEVELS, "minRequoteIntervalMilliseconds": 250},
             "inventory": {"maxNotional": "5000"},
             "risk": {"maxDailyLoss": "1000"},
             **spec,

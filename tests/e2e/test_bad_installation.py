@@ -5,7 +5,6 @@ The operator runs as a process under the chart's Role, against an API server wit
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.operator_process import OPERATOR, OperatorProcess, Release, operator_process
+from tests.e2e.watching import passed
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -110,7 +110,7 @@ class Place:
         await until(f"Event {reason}", posted, within_s=SOON_S)
         before = condition_of(await self.account(), type_)
         with quiet(operator):
-            await asyncio.sleep(WATCHED_S)
+            await passed(WATCHED_S)
         after = condition_of(await self.account(), type_)
         assert (after["status"], after["reason"]) == wanted
         assert after["lastTransitionTime"] == before["lastTransitionTime"]
@@ -212,7 +212,7 @@ async def test_a_definition_that_is_removed_is_told_once_and_waited_for(place: P
         assert "kubectl apply --server-side -f charts/perpmaker/crds" in line["reason"]
         assert await _answers(port, "readyz", 503)
         with quiet(operator):
-            await asyncio.sleep(WATCHED_S)
+            await passed(WATCHED_S)
         assert await _answers(port, "healthz", 200)
         assert operator.process.poll() is None
         define(place.cluster)

@@ -21,6 +21,7 @@ from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.measure import Measure
 from tests.e2e.operator_process import OPERATOR, RBAC, OperatorProcess, Release, api_port, operator_process
+from tests.e2e.watching import passed
 from tests.e2e.wire import Wire
 from tests.support.waiting import until
 
@@ -433,7 +434,7 @@ async def _is_named(api: Api, operator: OperatorProcess, space: str, right: Righ
 async def _no_loop(cluster: Cluster, user: str, operator: OperatorProcess, spaces: Sequence[str]) -> str:
     """Watch for a while; the busiest namespace and its requests a second."""
     began, lines, cpu_s = time.time(), len(operator.lines), operator.cpu_s
-    await asyncio.sleep(WATCHED_S)
+    await passed(WATCHED_S)
     asked = audit.requests(cluster, user, since_s=began)
     rates = {space: sum(request.namespace == space for request in asked) / WATCHED_S for space in spaces}
     busiest = max(rates, key=lambda space: rates[space])

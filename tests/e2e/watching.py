@@ -88,16 +88,19 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(house: House) -> AsyncIterator[Watched]:
-    """Look at the exchange for as long as the block lasts. A venue that does not answer is a look that is missing."""
-    seen = Watched(house, await house.address())
+async def watched(house: House, address: str | None = None) -> AsyncIterator[Watched]:
+    """Look at the exchange for as long as the block lasts. A venue that does not answer is a look that is missing.
+
+    The API server is asked for the account's address unless it is given.
+    """
+    seen = Watched(house, address or await house.address())
     await seen.look()
 
     async def go_on() -> None:
         while True:
             with contextlib.suppress(OSError):
                 await seen.look()
-            await _moment()
+            await passed(EVERY_S)
 
     task = asyncio.create_task(go_on())
     try:
@@ -115,10 +118,9 @@ async def holds(what: str, probe: Probe, for_s: float) -> None:
         with contextlib.suppress(OSError, aiohttp.ClientError, Refused):
             assert await probe(), f"no longer, after {for_s - (until_s - time.monotonic()):.1f} s: {what}"
             answers += 1
-        await _moment()
+        await passed(EVERY_S)
 
 
-async def _moment() -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(EVERY_S):
-            await asyncio.Event().wait()
+async def passed(for_s: float) -> None:
+    """Let time go by in which nothing is waited for: something is watched, or asked again after it."""
+    await asyncio.sleep(for_s)

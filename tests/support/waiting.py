@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -35,6 +34,4 @@ async def until(
         if found:
             return found
         assert loop.time() < deadline, f"not within {within_s} s: {what}"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_POLL_S):
-                await asyncio.Event().wait()
+        await asyncio.sleep(_POLL_S)

@@ -10,10 +10,10 @@ import pytest
 from tests.e2e.api import condition_of
 from tests.e2e.cluster.layout import NODE_NAME
 from tests.e2e.cluster.names import Daemon
-from tests.e2e.desk import Desk, desk_of, throughout
-from tests.e2e.house import ACCOUNT, START_S, House
+from tests.e2e.desk import Desk, desk_of
+from tests.e2e.house import ACCOUNT, LEVELS, START_S, House
 from tests.e2e.measure import Measure
-from tests.e2e.watching import UNDISTURBED_S
+from tests.e2e.watching import UNDISTURBED_S, holds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -63,6 +63,7 @@ async def test_quoting_goes_on_for_a_minute_without_an_api_server(house: House, 
 
     await house.until("the exchange shows three levels", three_levels, within_s=START_S)
     await _status_is_right(house, desk)
+    await house.applied("eth", await house.patch("MarketMaker", "eth", quoting={"levels": LEVELS}))
 
 
 async def test_a_kill_made_during_the_outage_is_told_when_the_api_server_is_back(house: House) -> None:
@@ -127,7 +128,7 @@ async def test_controllers_and_scheduler_that_return_mend_what_broke_meanwhile(h
         async def still_empty() -> bool:
             return (await house.venue.resting(desk.address, "ETH")).is_empty
 
-        await throughout("no order without a quoter", still_empty, 3.0)
+        await holds("no order without a quoter", still_empty, 3.0)
     finally:
         house.cluster.start(Daemon.CONTROLLER_MANAGER)
         house.cluster.start(Daemon.SCHEDULER)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from tests.e2e.desk import Desk, desk_of, throughout
+from tests.e2e.desk import Desk, desk_of
 from tests.e2e.house import ACCOUNT, START_S, House
 from tests.e2e.measure import Measure
+from tests.e2e.watching import holds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -80,7 +81,7 @@ async def _places_nothing(desk: Desk, for_s: float) -> None:
     async def nothing_new() -> bool:
         return await desk.newest() == newest
 
-    await throughout("no new order", nothing_new, for_s)
+    await holds("no new order", nothing_new, for_s)
 
 
 @pytest.mark.parametrize("workload", ["eth-quoter", "main-order-state", "main-gateway", "main-risk"])
