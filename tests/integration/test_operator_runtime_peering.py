@@ -12,6 +12,7 @@ from tests.support.kube.operator import Running, operator, settings_for
 from tests.support.waiting import until
 
 from perpmaker.operator.runtime import kopf_settings
+from perpmaker.operator.runtime.peers import Standing
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -52,6 +53,31 @@ async def test_the_newer_copy_takes_over_and_hands_back(bench: Bench) -> None:
             await works(new)
             assert old.makers.looks["eth"] == looks
         await works(old)
+
+
+async def test_a_copy_begins_only_when_the_others_can_know_of_it() -> None:
+    async with benches.fake_bench() as bench:
+        server = bench.fake
+        assert server is not None
+        await bench.allow_peering()
+        settings = settings_for(bench, peering=True, resync_s=0.2)
+        async with operator(bench, settings=settings, instance="old") as old:
+            await bench.create(objects.maker())
+            await works(old)
+            unheard = server.fail(503, verb="patch", plural="kopfpeerings", times=10_000)
+            async with operator(bench, settings=settings, instance="new") as new:
+
+                async def is_held_up() -> bool:
+                    tried = any(one.plural == "kopfpeerings" and one.code == 503 for one in server.asked)
+                    return tried and new.engine.store.is_synced and new.engine.pulse.oldest() is not None
+
+                await until("the new copy to know everything but itself entered", is_held_up, within_s=10)
+                await works(old)
+                assert new.engine.standing() is Standing.JOINING
+                assert not new.makers.looks
+                server.faults.remove(unheard)
+                await works(new)
+                await pauses(old)
 
 
 async def test_the_older_copy_takes_over_from_one_that_was_killed(

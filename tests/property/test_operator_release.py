@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from perpmaker.operator.interfaces import Again, EventType, KubeError, Manifest, Ref, TornDown
 from perpmaker.operator.kube.resources import MARKET_MAKER
+from perpmaker.operator.runtime.peers import Standing
 from perpmaker.operator.runtime.pulse import Pulse
 from perpmaker.operator.runtime.teardown import Teardown
 from perpmaker.operator.runtime.wakes import Wakes
@@ -87,7 +88,7 @@ class Silent:
 
 def step(api: ApiServer, reconciler: Reconciling, world: Store) -> float | None:
     async def once() -> float | None:
-        shop = Shop(api, world, Wakes(), Silent(), Pulse(), Turns(), 30.0, lambda: True)
+        shop = Shop(api, world, Wakes(), Silent(), Pulse(), Turns(), 30.0, lambda: Standing.WORKS)
         return await Teardown(ETH, UID, reconciler, shop)._step()
 
     return asyncio.run(once())

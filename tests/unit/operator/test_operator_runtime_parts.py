@@ -18,7 +18,7 @@ from perpmaker.operator.kube.credentials import CredentialsError, Token, find, f
 from perpmaker.operator.kube.resources import EVENT, MARKET_MAKER
 from perpmaker.operator.runtime import engine, events, troubles
 from perpmaker.operator.runtime.events import EventTeller, Reason
-from perpmaker.operator.runtime.peers import is_leader
+from perpmaker.operator.runtime.peers import Standing, has_joined, standing
 from perpmaker.operator.settings import ImageSettings, NetworkPolicySettings, OperatorSettings, TlsMode, TlsSettings
 
 ETH = Ref(MARKET_MAKER, "trading", "eth")
@@ -155,20 +155,44 @@ def peering(priority: int, age_s: float, name: str = "other") -> list[Manifest]:
     return [{"status": {name: {"priority": priority, "lifetime": 30, "lastseen": seen}}}]
 
 
-def test_a_younger_copy_that_lives_leads() -> None:
-    assert not is_leader(peering(2, 5), "me", 1, NOW)
+def stands(entered: list[Manifest], priority: int, *, joined: bool = True) -> Standing:
+    return standing(entered, "me", priority, NOW, has_joined=joined)
+
+
+def test_a_younger_copy_that_lives_works() -> None:
+    assert stands(peering(2, 5), 1) is Standing.WAITS
 
 
 def test_a_younger_copy_that_was_not_heard_of_for_its_lifetime_is_dead() -> None:
-    assert is_leader(peering(2, 31), "me", 1, NOW)
+    assert stands(peering(2, 31), 1) is Standing.WORKS
 
 
 def test_an_older_copy_waits_for_us() -> None:
-    assert is_leader(peering(1, 5), "me", 2, NOW)
+    assert stands(peering(1, 5), 2) is Standing.WORKS
 
 
 def test_our_own_entry_does_not_hold_us_up() -> None:
-    assert is_leader(peering(1, 5, "me"), "me", 1, NOW)
+    assert stands(peering(1, 5, "me"), 1) is Standing.WORKS
+
+
+def test_before_others_can_know_of_us_we_do_not_begin() -> None:
+    assert stands(peering(1, 5), 2, joined=False) is Standing.JOINING
+
+
+@pytest.mark.parametrize(
+    ("entered", "joined"),
+    [
+        ([], False),
+        ([{}], False),
+        (peering(1, 5), False),
+        (peering(1, 5, "me"), True),
+        (peering(1, 5, "me") + peering(1, 5, "me"), True),
+        (peering(1, 5, "me") + peering(1, 5), False),
+    ],
+    ids=["no object", "an empty one", "others only", "we", "we in both namespaces", "we in one of two"],
+)
+def test_a_copy_has_joined_when_it_is_entered_wherever_it_serves(entered: list[Manifest], joined: bool) -> None:
+    assert has_joined(entered, "me") is joined
 
 
 def settings(**more: object) -> OperatorSettings:

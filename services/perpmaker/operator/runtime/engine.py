@@ -15,15 +15,15 @@ import kopf
 
 from perpmaker.common import logs, metrics
 from perpmaker.operator import preflight, rbac
-from perpmaker.operator.interfaces import Kube, KubeError, Reconciler, Teller, Waker, World
+from perpmaker.operator.interfaces import Kube, KubeError, Manifest, Reconciler, Ref, Teller, Waker, World
 from perpmaker.operator.kube.client import ApiServer
 from perpmaker.operator.kube.credentials import Credentials
-from perpmaker.operator.kube.resources import CLUSTER_KOPF_PEERING, KOPF_PEERING, resource_named
+from perpmaker.operator.kube.resources import CLUSTER_KOPF_PEERING, KOPF_PEERING, PEERINGS, resource_named
 from perpmaker.operator.metrics import LEADER
 from perpmaker.operator.runtime.events import EventTeller
 from perpmaker.operator.runtime.handlers import Deps, register
-from perpmaker.operator.runtime.kopf_settings import kopf_settings
-from perpmaker.operator.runtime.peers import is_leader
+from perpmaker.operator.runtime.kopf_settings import PEERING, kopf_settings
+from perpmaker.operator.runtime.peers import Standing, has_joined, standing
 from perpmaker.operator.runtime.pulse import Pulse
 from perpmaker.operator.runtime.routes import woken_by
 from perpmaker.operator.runtime.wakes import Wakes
@@ -33,6 +33,7 @@ from perpmaker.operator.runtime.world import Change, Scope, Store
 from perpmaker.operator.settings import OperatorSettings
 
 LEADER_EVERY_S: Final = 2.0
+"""How often the metric is set without news: a copy that was killed counts until its entry is too old."""
 STOP_S: Final = 12.0
 """Time kopf has to leave when told to stop; it waits for its own requests, which an absent API server holds up."""
 FLUSH_S: Final = 2.0
@@ -77,11 +78,14 @@ class Engine:
         self._credentials = credentials
         self._api = api
         self._build = build
+        self._has_joined = False
         api.tell_writes_to(self.store.learn)
 
     def _changed(self, change: Change) -> None:
         for ref, source in woken_by(change, self.store):
             self.wakes.wake(ref, source)
+        if change.resource in PEERINGS:
+            self._tell_leader()
 
     async def run(self, stop: asyncio.Event, *, own_signals: bool = False) -> None:
         """Work until told to stop; raises what ends it otherwise. `own_signals`: SIGTERM and SIGINT set `stop`.
@@ -107,6 +111,7 @@ class Engine:
     ) -> bool:
         """True when told to stop, False when a kind is gone; raises what ends it otherwise."""
         api, store = self._api, self.store
+        self._has_joined = False
         reconcilers = self._build(self._settings, api, store, self.teller, self.wakes)
         ended, gone = asyncio.Event(), asyncio.Event()
         work = [Watch(scope, api, store, self._api_is_back).run() for scope in store.scopes]
@@ -167,7 +172,7 @@ class Engine:
         registry = kopf.OperatorRegistry()
         turns = Turns()
         shop = Shop(
-            self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds, self.leads
+            self._api, self.store, self.wakes, self.teller, self.pulse, turns, settings.resync_seconds, self.standing
         )
         namespaces = max(1, len(settings.watch_namespaces))
         register(registry, Deps(shop, reconcilers, self._credentials, namespaces, on_gone))
@@ -187,17 +192,26 @@ class Engine:
     def _api_is_back(self) -> None:
         self.wakes.wake_all("reconnect")
 
-    def leads(self) -> bool:
-        """Whether this copy of the operator is the one that works."""
+    def standing(self) -> Standing:
+        """What this copy of the operator is among the others."""
         if not self._settings.peering:
-            return True
-        peering = KOPF_PEERING if self._settings.watch_namespaces else CLUSTER_KOPF_PEERING
-        found = [entry for space in (*self._settings.watch_namespaces, "") for entry in self.store.list(peering, space)]
-        return is_leader(found, self.identity, self.priority, datetime.now(UTC))
+            return Standing.WORKS
+        entered = self._peerings()
+        self._has_joined = self._has_joined or has_joined(entered, self.identity)
+        return standing(entered, self.identity, self.priority, datetime.now(UTC), has_joined=self._has_joined)
+
+    def _peerings(self) -> Sequence[Manifest]:
+        kind = KOPF_PEERING if self._settings.watch_namespaces else CLUSTER_KOPF_PEERING
+        places = self._settings.watch_namespaces or ("",)
+        found = (self.store.get(Ref(kind, place, PEERING)) for place in places)
+        return [peering for peering in found if peering is not None]
+
+    def _tell_leader(self) -> None:
+        LEADER.set(1 if self.store.is_synced and self.standing() is Standing.WORKS else 0)
 
     async def _watch_leader(self) -> None:
         while True:
-            LEADER.set(1 if self.store.is_synced and self.leads() else 0)
+            self._tell_leader()
             await asyncio.sleep(LEADER_EVERY_S)
 
 

@@ -28,9 +28,8 @@ from perpmaker.operator.interfaces import Reconciler, Ref, Resource
 from perpmaker.operator.kube.credentials import Credentials
 from perpmaker.operator.kube.resources import OWNERS, PEERINGS, group
 from perpmaker.operator.runtime.teardown import Teardown
-from perpmaker.operator.runtime.worker import Shop, Worker
+from perpmaker.operator.runtime.worker import WAITS_S, Shop, Worker
 
-PAUSED_S: Final = 5.0
 EXIT_GRACE_S: Final = 2.0
 """Time kopf gives a worker to leave before it cancels it."""
 _CANCEL_AGAIN_S: Final = 0.5
@@ -104,7 +103,7 @@ def _serve(registry: kopf.OperatorRegistry, resource: Resource, reconciler: Reco
     async def tear_down(name: str, namespace: str | None, uid: str, **_: Any) -> None:
         teardown = Teardown(Ref(resource, namespace or "", name), uid, reconciler, shop)
         if not await teardown.run():
-            raise kopf.TemporaryError("another copy of the operator works", delay=PAUSED_S)
+            raise kopf.TemporaryError("another copy of the operator works", delay=WAITS_S)
 
 
 async def _until_stopped(worker: Worker, stopped: kopf.DaemonStopped) -> None:

@@ -16,8 +16,9 @@ from perpmaker.operator.interfaces import Manifest, Reconciler, Ref
 from perpmaker.operator.metrics import RECONCILES, TEARDOWN_STARTED
 from perpmaker.operator.names import FINALIZER, is_forced
 from perpmaker.operator.runtime.patience import Patience
+from perpmaker.operator.runtime.peers import Standing
 from perpmaker.operator.runtime.troubles import ExpectedError, Troubles, name_of
-from perpmaker.operator.runtime.worker import Shop, rest
+from perpmaker.operator.runtime.worker import JOINED, Shop, rest
 
 _log = logs.get(__name__)
 
@@ -38,7 +39,7 @@ class Teardown:
         labels = (self._ref.resource.kind, self._ref.namespace, self._ref.name)
         try:
             with self._shop.wakes.listening(self._ref) as wake:
-                while self._shop.leads():
+                while self._shop.standing() is not Standing.WAITS:
                     wake.clear()
                     pause_s = await self._step()
                     if pause_s is None:
@@ -55,6 +56,8 @@ class Teardown:
         kind = self._ref.resource.kind
         body: Manifest | None = None
         try:
+            if self._shop.standing() is Standing.JOINING:
+                return self._patience.wait_for(JOINED)
             body = await self._shop.kube.get(self._ref)
             if body is None or body["metadata"]["uid"] != self._uid:
                 return None

@@ -19,6 +19,7 @@ from perpmaker.operator.interfaces import Again, Kube, Manifest, Reconciler, Ref
 from perpmaker.operator.metrics import LAST_SUCCESS, RECONCILE_SECONDS, RECONCILES
 from perpmaker.operator.names import FINALIZER
 from perpmaker.operator.runtime.patience import Patience
+from perpmaker.operator.runtime.peers import Standing
 from perpmaker.operator.runtime.pulse import Pulse
 from perpmaker.operator.runtime.troubles import ExpectedError, Troubles, name_of
 from perpmaker.operator.runtime.wakes import Wakes
@@ -30,6 +31,9 @@ FLOOR_S: Final = 1.0
 """A wake-up cuts the pause after an error short, but not below this: our own half-done writes may be what wakes us."""
 KOPF_FIRST_S: Final = 2.0
 """Time for kopf to put the finalizer on before we do it ourselves."""
+WAITS_S: Final = 5.0
+"""Pause of a copy of the operator that has to wait for another one."""
+JOINED: Final = "this copy's entry among the copies of the operator"
 
 _log = logs.get(__name__)
 
@@ -71,8 +75,8 @@ class Shop:
     pulse: Pulse
     turns: Turns
     resync_s: float
-    leads: Callable[[], bool]
-    """Whether this copy of the operator is the one that works."""
+    standing: Callable[[], Standing]
+    """What this copy of the operator is among the others."""
 
 
 class Worker:
@@ -110,6 +114,13 @@ class Worker:
             self._check_watches()
             if (pause_s := self._patience.wait_for_listings(self._shop.world)) is not None:
                 return pause_s
+            match self._shop.standing():
+                case Standing.JOINING:
+                    return self._patience.wait_for(JOINED)
+                case Standing.WAITS:
+                    return WAITS_S  # kopf is about to end us
+                case Standing.WORKS:
+                    pass
             if body is None or body["metadata"]["uid"] != self._uid:
                 fresh = await self._shop.kube.get(self._ref)
                 gone = fresh is None or fresh["metadata"]["uid"] != self._uid
