@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from tests.support.kube import bench as benches
 from tests.support.kube import objects
-from tests.support.kube.bench import Bench
+from tests.support.kube.bench import KOPF_PEERING, Bench
 from tests.support.kube.operator import Running, operator, settings_for
 from tests.support.waiting import until
 
@@ -95,10 +96,21 @@ async def test_the_older_copy_takes_over_from_one_that_was_killed(
             await works(old, within_s=20)
 
 
+async def test_copies_of_another_program_do_not_count(bench: Bench) -> None:
+    await bench.create(
+        {"apiVersion": KOPF_PEERING.api_version, "kind": KOPF_PEERING.kind, "metadata": {"name": "another"}}
+    )
+    rival = {"priority": 2**53, "lifetime": 3600, "lastseen": datetime.now(UTC).isoformat()}
+    await bench.patch(bench.ref(KOPF_PEERING, "another"), {"status": {"rival": rival}})
+    async with operator(bench, settings=settings_for(bench, peering=True, resync_s=0.2)) as running:
+        await bench.create(objects.maker())
+        await works(running)
+
+
 async def _vanish(bench: Bench, running: Running) -> None:
     """End a copy and leave its entry behind, as a killed process does."""
-    before = await bench.get(bench.ref(benches.KOPF_PEERING, "perpmaker"))
+    before = await bench.get(bench.ref(KOPF_PEERING, "perpmaker"))
     assert before is not None
     entry = before["status"][running.engine.identity]
     await running.end()
-    await bench.patch(bench.ref(benches.KOPF_PEERING, "perpmaker"), {"status": {running.engine.identity: entry}})
+    await bench.patch(bench.ref(KOPF_PEERING, "perpmaker"), {"status": {running.engine.identity: entry}})
