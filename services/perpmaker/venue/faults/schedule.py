@@ -140,6 +140,7 @@ class RandomSchedule:
         door = rng.choice(("ack", "rest_info", "rest_exchange", "ws_post"))
         ms = rng.randint(10, 2_000)
         coin = rng.choice(self.coins)
+        used_up = rng.choice(("connections", "subscriptions", "users", "messages", "posts"))
         kinds: tuple[dict[str, Any], ...] = (
             {"op": "drop_after_commit", "n": few, "for_ms": for_ms},
             {"op": "drop_before_commit", "n": few, "for_ms": for_ms},
@@ -147,6 +148,7 @@ class RandomSchedule:
             {"op": "delay_action", "kind": rng.choice(("alo", "cancel", "taking")), "ms": ms, "for_ms": for_ms},
             {"op": "refuse", "kind": rng.choice(("429", "500", "502")), "channel": door, "for_ms": for_ms},
             {"op": "reset", "probability": share, "for_ms": for_ms},
+            {"op": "idle_reset", "idle_ms": ms, "for_ms": for_ms},
             {"op": "hang", "ms": for_ms, "channel": door, "n": few, "for_ms": for_ms},
             {"op": "unknown_oid", "probability": share, "for_ms": for_ms},
             {"op": "omit_orders", "probability": share, "for_ms": for_ms},
@@ -158,6 +160,9 @@ class RandomSchedule:
             {"op": "freeze", "channel": stream, "for_ms": for_ms},
             {"op": "garble", "channel": stream, "n": few, "for_ms": for_ms},
             {"op": "half_open", "for_ms": for_ms},
+            {"op": "idle_close", "after_ms": ms, "for_ms": for_ms},
+            {"op": "crowd", "channel": used_up, "for_ms": for_ms},
+            {"op": "mix_books", "for_ms": for_ms},
             {"op": "withhold_pong", "for_ms": for_ms},
             {"op": "slow_consumer", "for_ms": for_ms},
             {"op": "refuse_connect", "for_ms": for_ms},
