@@ -198,6 +198,22 @@ async def test_a_quoter_that_was_replaced_stops_without_touching_its_successors_
     assert len(quoter.orders.live) == 4
 
 
+async def test_a_quoter_that_was_replaced_returns_when_its_successor_is_silent(tmp_path: Path) -> None:
+    async with quoting(tmp_path) as quoter:
+        await quoter.is_full()
+        await quoter.is_ready()
+        order_state = quoter.peers.order_state
+        order_state.verdict, order_state.epoch = orders.VERDICT_FENCED, 2
+        quoter.gateway.move(PX + 20 * E8)
+        await quoter.is_ready(False)
+        order_state.verdict, order_state.newest_is_silent = orders.VERDICT_ACCEPTED, True
+        await quoter.is_ready()
+        assert (await quoter.status()).epoch == 3
+        quoter.gateway.move(PX + 60 * E8)
+        await until("orders of its new session", lambda: {o.epoch for o in quoter.orders.live} == {3})
+        assert len(quoter.orders.live) == 4
+
+
 async def test_a_replacement_refused_for_exposure_is_done_by_cancel_and_place(tmp_path: Path) -> None:
     async with quoting(tmp_path) as quoter:
         await quoter.is_full()

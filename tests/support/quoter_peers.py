@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 from grpc import aio
 from tests.support.quoter import PX
 from tests.support.waiting import HANG_S
@@ -161,6 +162,8 @@ class OrderState(orderstate_pb2_grpc.OrdersServiceServicer):
         self.verdict: orders.Verdict.ValueType = orders.VERDICT_ACCEPTED
         """Verdict on every new order."""
         self.replace_verdict: orders.Verdict.ValueType = orders.VERDICT_ACCEPTED
+        self.newest_is_silent = False
+        """Whether who was fenced gets another session."""
         self.doubled: list[str] = []
         """Levels that would have had two live orders."""
         self._sequence = 0
@@ -206,6 +209,8 @@ class OrderState(orderstate_pb2_grpc.OrdersServiceServicer):
         return orders.Standing(position=common.Position(market=MARKET, sz_e8=self.position_e8))
 
     async def AcquireSession(self, request: Any, context: Any) -> Any:  # type: ignore[override]
+        if request.stand_by and not self.newest_is_silent:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"session {self.epoch} is at work")
         self.epoch += 1
         return orders.AcquireSessionResponse(epoch=self.epoch, tag=TAG)
 

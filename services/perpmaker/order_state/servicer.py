@@ -20,6 +20,7 @@ from perpmaker.order_state import metrics, wire
 from perpmaker.order_state.core.ledger import FillEntry
 from perpmaker.order_state.core.plan import Judged, Judgement
 from perpmaker.order_state.drain import Drains
+from perpmaker.order_state.sessions import Sessions
 from perpmaker.order_state.store.redis_store import LostError, Store, StoreDownError
 from perpmaker.order_state.submit import Submitter
 from perpmaker.order_state.sync import Syncer
@@ -61,6 +62,7 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         self._attendance = attendance
         self._configuration = configuration
         self._acquiring = asyncio.Lock()
+        self._sessions = Sessions(clock)
         self.is_replayed = False
 
     @property
@@ -87,8 +89,11 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         with ExitStack() as callers:
             async for request in request_iterator:
                 market = request.trace.market
-                if market in self._truth.books and market not in present:
+                book = self._truth.books.get(market)
+                if book is not None and market not in present:
                     present[market] = callers.enter_context(self._attendance[market].caller())
+                if book is not None and request.trace.epoch == book.epoch:
+                    self._sessions.heard(market)
                 if request.HasField("presence"):
                     if market in present:
                         present[market].seen(leaving=request.presence.leaving)
@@ -120,10 +125,13 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
         if book.market not in self._truth.configured:
             await _no_market(book.market, context)
         async with self._acquiring:
+            if request.stand_by and not self._sessions.is_silent(book.market):
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"session {book.epoch} is at work")
             try:
                 book.epoch = await self._store.acquire(request.market, book.epoch)
             except (StoreDownError, LostError) as error:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, f"the session cannot be made durable: {error}")
+            self._sessions.heard(book.market)
         _log.info("session.granted", market=book.market, epoch=book.epoch, holder=request.holder)
         return orderstate_pb2.AcquireSessionResponse(epoch=book.epoch, tag=book.tag)
 

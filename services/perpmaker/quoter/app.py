@@ -1,8 +1,10 @@
 """The quoter as a process: streams in, plans out, nothing kept on disk.
 
-Order of start: the market's rules from the gateway, a session from order-state, then quoting. Order of stop:
-tell order-state that it is needed, take every order out of the book and wait until order-state has seen them
-leave; whatever is left after a while is order-state's to resolve.
+Order of start: the market's rules from the gateway, a session from order-state, then quoting. Whom a newer session
+has fenced asks for another one, which it gets when that session is silent: who began last may be the first to end.
+
+Order of stop: tell order-state that it is needed, take every order out of the book and wait until order-state has seen
+them leave; whatever is left after a while is order-state's to resolve.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from perpmaker.quoter.servicer import QuoterServicer
 from perpmaker.quoter.settings import SettingsError
 
 _RETRY_S: Final = 0.2
+_STAND_BY_S: Final = 1.0
 _EMPTY_DEADLINE_S: Final = 20.0
 """A gateway or an order-state that restarts meanwhile is back within this."""
 _EMPTY_BROKEN_DEADLINE_S: Final = 5.0
@@ -97,6 +100,7 @@ class QuoterApp(service.Service):
         spawn(desk.run(), name="desk")
         spawn(desk.run_ticks(), name="ticks")
         spawn(self._report_readiness(), name="readiness")
+        spawn(self._stand_by(), name="stand-by")
 
     async def stop(self) -> None:
         """See Service."""
@@ -137,20 +141,30 @@ class QuoterApp(service.Service):
             await asyncio.sleep(_RETRY_S)
 
     async def _acquire_session(self) -> None:
-        stub = OrdersServiceStub(self._orders)
-        request = orders.AcquireSessionRequest(
-            market=self._part.market, holder=f"{self._part.account}/{self._part.name}#{os.getpid()}"
-        )
+        while (refusal := await self._ask_for_session(stand_by=False)) is not None:
+            _log.info("session.waiting", reason=refusal)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _stand_by(self) -> None:
+        told: str | None = None
         while True:
-            try:
-                answer = await stub.AcquireSession(request, timeout=rpc.PLACE_DEADLINE_S)
-            except aio.AioRpcError as error:
-                _log.info("session.waiting", reason=error.details())
-                await asyncio.sleep(_RETRY_S)
-            else:
-                break
+            await asyncio.sleep(_STAND_BY_S)
+            refusal = await self._ask_for_session(stand_by=True) if self._desk.stands_by else None
+            if refusal is not None and refusal != told:
+                _log.info("session.waiting", reason=refusal)
+            told = refusal
+
+    async def _ask_for_session(self, *, stand_by: bool) -> str | None:
+        """Begin another session; returns why there is none."""
+        holder = f"{self._part.account}/{self._part.name}#{os.getpid()}"
+        request = orders.AcquireSessionRequest(market=self._part.market, holder=holder, stand_by=stand_by)
+        try:
+            answer = await OrdersServiceStub(self._orders).AcquireSession(request, timeout=rpc.PLACE_DEADLINE_S)
+        except aio.AioRpcError as error:
+            return error.details() or error.code().name
         _log.info("session.acquired", epoch=answer.epoch)
         self._desk.submitter.begin(answer.epoch, answer.tag)
+        return None
 
     async def _report_readiness(self) -> None:
         while not self._runtime.stopping.is_set():

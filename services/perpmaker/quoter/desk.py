@@ -137,6 +137,11 @@ class Desk:
             self.empty.clear()
 
     @property
+    def stands_by(self) -> bool:
+        """Whether a newer session has taken over, and nothing but that keeps it from the market."""
+        return self._is_fenced and not self._draining
+
+    @property
     def _is_fenced(self) -> bool:
         return self.submitter.fenced or self.sight.newest_epoch > self.submitter.epoch > 0
 

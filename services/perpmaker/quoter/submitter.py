@@ -2,7 +2,7 @@
 
 Guarantees: one plan under way at a time, for at most a second without an answer; every new order counts as
 pending from the moment it is sent until order-state names it or refuses it; a verdict that a newer session
-exists is final.
+exists ends the session.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Submitter:
         self._epoch = 0
         self._tag = 0
         self._sequence = 0
+        self._before_session = 0
         self._waiting_for = 0
         self._sent_ns = 0
         self._replaced: dict[str, str] = {}
@@ -77,7 +78,10 @@ class Submitter:
     def begin(self, epoch: int, tag: int) -> None:
         """Use a freshly acquired session."""
         self._epoch, self._tag = epoch, tag
+        self._before_session = self._sequence
+        self.fenced = False
         self._metrics.on_session(epoch)
+        self._wake()
 
     async def run(self) -> None:
         """Keep the stream open until cancelled."""
@@ -130,9 +134,10 @@ class Submitter:
                 continue
             self._sight.withdraw(item.cloid, is_backoff=item.verdict == orders.VERDICT_BACKOFF)
             self._metrics.on_verdict(orders.Verdict.Name(item.verdict).removeprefix("VERDICT_").lower())
-            if item.verdict == orders.VERDICT_FENCED and not self.fenced:
-                self.fenced = True
-                _log.error("session.fenced", epoch=self._epoch, detail=item.detail)
+            if item.verdict == orders.VERDICT_FENCED:
+                if answer.sequence > self._before_session and not self.fenced:
+                    self.fenced = True
+                    _log.error("session.fenced", epoch=self._epoch, detail=item.detail)
             elif item.verdict == orders.VERDICT_INVALID:
                 _log.error("plan.invalid_item", cloid=item.cloid, detail=item.detail)
             if item.verdict in _NOT_REPLACEABLE and item.cloid in self._replaced:

@@ -15,6 +15,9 @@ from tests.e2e.house import ACCOUNT, START_S, House
 from tests.e2e.measure import Measure
 from tests.e2e.watching import holds
 
+from perpmaker.operator.children.workloads import GRACE_S
+from perpmaker.operator.names import Role
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SWITCH_S = 10.0
@@ -94,6 +97,30 @@ async def test_a_pod_deleted_by_force_in_mid_requote_leaves_no_orphan(
     await _replaced(house, workload)
     await desk.placed_after(await desk.newest())
     measured(f"{workload} deleted by force to two-sided quotes of new orders", f"{time.monotonic() - began:.1f} s")
+    await _is_sound(house, desk)
+
+
+async def test_quoters_deleted_while_they_start_leave_the_market_to_the_last(house: House, measured: Measure) -> None:
+    """A process that is told to end while it is loaded must not come up, let alone trade, after its successor."""
+    desk = await desk_of(house, "eth")
+    deleted = set()
+    for _ in range(5):
+        pid, name = house.living_pid_of("eth-quoter"), await _name(house, "eth-quoter")
+        await house.api.delete("Pod", name, house.namespace)
+        deleted.add(name)
+
+        async def another_starts(pid: int = pid) -> bool:
+            return house.living_pid_of("eth-quoter") != pid
+
+        await house.until("another process starts", another_starts, within_s=START_S)
+    began = time.monotonic()
+    await desk.placed_after(await desk.newest())
+    measured("quoters deleted while they start to two-sided quotes of the last", f"{time.monotonic() - began:.1f} s")
+
+    async def are_gone() -> bool:
+        return not deleted & {pod["metadata"]["name"] for pod in await house.api.objects("Pod", house.namespace)}
+
+    await house.until("they end long before they would be killed", are_gone, within_s=GRACE_S[Role.QUOTER] / 2)
     await _is_sound(house, desk)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from grpc import StatusCode, aio
 from tests.support.order_state import MARKET, e8
 from tests.support.order_state_stack import RedisProcess, Stack, stack, until
 from tests.support.waiting import HANG_S
@@ -193,6 +194,27 @@ async def test_an_older_session_is_fenced_but_may_cancel(running: Stack) -> None
     assert order.cloid in new.orders
     assert await old.submit(cancels=[order.cloid], places=[old.order()]) == ["ACCEPTED", "FENCED"]
     await new.reaches(order.cloid, "CANCELLED")
+
+
+async def test_who_was_fenced_gets_another_session_when_the_newest_is_silent(running: Stack) -> None:
+    old = await running.quoter()
+    order = await old.rests()
+    new = await running.quoter()
+    assert await new.submit(places=[new.order()]) == ["ACCEPTED"]
+    standing_by = os_.AcquireSessionRequest(market=MARKET, holder="test", stand_by=True)
+    with pytest.raises(aio.AioRpcError, match=f"session {new.epoch} is at work") as refused:
+        await old.stub.AcquireSession(standing_by, timeout=HANG_S)
+    assert refused.value.code() is StatusCode.FAILED_PRECONDITION
+    running.clock.skip(2_000)
+    assert await old.submit(cancels=[order.cloid]) == ["ACCEPTED"]
+    with pytest.raises(aio.AioRpcError, match="is at work"):
+        await old.stub.AcquireSession(standing_by, timeout=HANG_S)
+    running.clock.skip(1_000)
+    granted = await old.stub.AcquireSession(standing_by, timeout=HANG_S)
+    assert granted.epoch == new.epoch + 1
+    with pytest.raises(aio.AioRpcError, match=f"session {granted.epoch} is at work"):
+        await new.stub.AcquireSession(standing_by, timeout=HANG_S)
+    assert (await running.quoter()).epoch == granted.epoch + 1
 
 
 async def test_the_store_itself_fences_a_session_granted_elsewhere(running: Stack, server: RedisProcess) -> None:

@@ -123,6 +123,11 @@ def _spec(child: Child, program: Program, settings: OperatorSettings, overrides:
         # A claim becomes a volume of each pod only when the StatefulSet makes it.
         "volumes": [dict(mount.volume) for mount in mounts if len(mount.volume) > 1],
     }
+    if child.role is not Role.GATEWAY:
+        # The first process of a namespace misses a SIGTERM that comes before it handles it, and would work until it is
+        # killed; in a namespace of the pod the sandbox is the first. The gateway's key stays out of the reach of
+        # containers that others inject.
+        spec["shareProcessNamespace"] = True
     if settings.image.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in settings.image.pull_secrets]
     priority = overrides.priority_class_name or settings.priority_class

@@ -523,19 +523,23 @@ class AcquireSessionRequest(_message.Message):
 
     MARKET_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
+    STAND_BY_FIELD_NUMBER: _builtins.int
     market: _builtins.str
     """Market."""
     holder: _builtins.str
     """Name of the holder for people."""
+    stand_by: _builtins.bool
+    """Asked by who was fenced: granted only when the newest session has given no sign of life for three seconds."""
     def __init__(
         self,
         *,
         market: _builtins.str = ...,
         holder: _builtins.str = ...,
+        stand_by: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "market", b"market"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "market", b"market", "stand_by", b"stand_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -106,7 +106,7 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcquireSession(self, request, context):
-        """Opens a session for a market: its epoch fences every earlier one.
+        """Opens a session for a market: its epoch fences every earlier one. FAILED_PRECONDITION while who stands by has to wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

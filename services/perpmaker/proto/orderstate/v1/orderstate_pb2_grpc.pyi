@@ -38,7 +38,7 @@ class OrdersServiceStub:
     Watch: _grpc.UnaryStreamMultiCallable[_orderstate_pb2.WatchRequest, _orderstate_pb2.WatchResponse]
     """Streams a snapshot, then events without a hole; a reader that falls behind gets a new snapshot."""
     AcquireSession: _grpc.UnaryUnaryMultiCallable[_orderstate_pb2.AcquireSessionRequest, _orderstate_pb2.AcquireSessionResponse]
-    """Opens a session for a market: its epoch fences every earlier one."""
+    """Opens a session for a market: its epoch fences every earlier one. FAILED_PRECONDITION while who stands by has to wait."""
     CancelAll: _grpc.UnaryUnaryMultiCallable[_orderstate_pb2.CancelAllRequest, _orderstate_pb2.CancelAllResponse]
     """Cancels every order of ours in a market and answers when the exchange shows none; idempotent by drain_id."""
     Explain: _grpc.UnaryUnaryMultiCallable[_orderstate_pb2.ExplainRequest, _orderstate_pb2.ExplainResponse]
@@ -64,7 +64,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_orderstate_pb2.WatchRequest, _orderstate_pb2.WatchResponse]  # type: ignore[assignment]
     """Streams a snapshot, then events without a hole; a reader that falls behind gets a new snapshot."""
     AcquireSession: _aio.UnaryUnaryMultiCallable[_orderstate_pb2.AcquireSessionRequest, _orderstate_pb2.AcquireSessionResponse]  # type: ignore[assignment]
-    """Opens a session for a market: its epoch fences every earlier one."""
+    """Opens a session for a market: its epoch fences every earlier one. FAILED_PRECONDITION while who stands by has to wait."""
     CancelAll: _aio.UnaryUnaryMultiCallable[_orderstate_pb2.CancelAllRequest, _orderstate_pb2.CancelAllResponse]  # type: ignore[assignment]
     """Cancels every order of ours in a market and answers when the exchange shows none; idempotent by drain_id."""
     Explain: _aio.UnaryUnaryMultiCallable[_orderstate_pb2.ExplainRequest, _orderstate_pb2.ExplainResponse]  # type: ignore[assignment]
@@ -105,7 +105,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orderstate_pb2.AcquireSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orderstate_pb2.AcquireSessionResponse, _abc.Awaitable[_orderstate_pb2.AcquireSessionResponse]]:
-        """Opens a session for a market: its epoch fences every earlier one."""
+        """Opens a session for a market: its epoch fences every earlier one. FAILED_PRECONDITION while who stands by has to wait."""
 
     @_abc_1.abstractmethod
     def CancelAll(
