@@ -13,13 +13,14 @@ import pytest
 from tests.support.waiting import HANG_S
 
 LOADING_FOR_EVER = """
-import signal, sys
+import sys, time
 
 class Endless:
     def find_spec(self, name, *_):
         if name == "typer":
             print("loading", flush=True)
-            signal.pause()
+            while True:
+                time.sleep(0.01)
 
 sys.meta_path.insert(0, Endless())
 from perpmaker.cli.__main__ import main
