@@ -24,7 +24,7 @@ async def test_whoever_is_left_of_two_quoters_trades(
 ) -> None:
     async with running(tmp_path / "data", seed=SEED) as stack:
         await stack.wait_event("quoting", within_s=60)
-        (first,) = await _sessions(stack)
+        first = await _only_session(stack)
         config = tmp_path / "second.json"
         part = stack.part("quoter/btc")
         endpoint = part["endpoint"] | {"listen": f"127.0.0.1:{free_port()}", "metrics_port": 0}
@@ -55,6 +55,16 @@ async def _sessions(stack: Stack) -> set[int]:
     """Sessions whose orders rest."""
     found = [decode(order.get("cloid") or "") for order in await stack.open_orders("BTC")]
     return {cloid.epoch for cloid in found if cloid is not None}
+
+
+async def _only_session(stack: Stack) -> int:
+    async def only_one() -> set[int] | None:
+        # Between a fill and the next placement nothing may rest.
+        found = await _sessions(stack)
+        return found if len(found) == 1 else None
+
+    (session,) = await until("orders of one session", only_one, within_s=40)
+    return session
 
 
 async def _trades_alone(stack: Stack, session: int) -> None:
