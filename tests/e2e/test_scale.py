@@ -25,6 +25,7 @@ from tests.e2e.definitions import define, let_go
 from tests.e2e.house import account, maker
 from tests.e2e.measure import Measure
 from tests.e2e.operator_process import OperatorProcess, Release, operator_process
+from tests.e2e.watching import passed
 from tests.support.waiting import until
 
 from perpmaker.operator import names
@@ -157,7 +158,7 @@ async def _all_are_reconciled(fleet: Fleet, operator: OperatorProcess, measured:
 async def _nothing_is_written_at_rest(fleet: Fleet, operator: OperatorProcess, measured: Measure) -> None:
     began, cpu_s = time.time(), operator.cpu_s
     # The audit log keeps all of it, so nothing is missed by looking at the end.
-    await asyncio.sleep(QUIET_S)
+    await passed(QUIET_S)
     used_s, asked, writes = operator.cpu_s - cpu_s, fleet.asked(began), fleet.writes(began)
     measured("writes in a minute at rest, peering apart (0)", f"{len(writes)} (all calls: {_told(asked)})")
     measured("operator's processor at rest", f"{100 * used_s / QUIET_S:.1f} % of a core")
@@ -183,7 +184,7 @@ async def _a_restart_writes_to_no_child(fleet: Fleet, operator: OperatorProcess,
     began = time.time()
     await operator.said("operator.started")
     # A resync later everything was looked at.
-    await asyncio.sleep(fleet.release.settings["resync_seconds"] + 5)
+    await passed(fleet.release.settings["resync_seconds"] + 5)
     writes = fleet.writes(began)
     to_children = [request for request in writes if not request.resource.endswith("/status")]
     measured("writes to children after a restart of the operator (0)", f"{len(to_children)}")

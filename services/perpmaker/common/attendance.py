@@ -16,7 +16,7 @@ from perpmaker.common.clock import Clock
 PATIENCE_S: Final = 15.0
 """A caller that restarts is back within this."""
 
-_SILENCE_S: Final = 3.0
+SILENCE_S: Final = 3.0
 """Three times the distance of two signs of life."""
 
 
@@ -48,7 +48,7 @@ class Attendance:
     def note(self) -> None:
         """Some caller was heard now."""
         now_s = self._clock.monotonic_s()
-        was_silent = now_s - self._seen_s >= _SILENCE_S
+        was_silent = now_s - self._seen_s >= SILENCE_S
         self._seen_s = now_s
         if was_silent:
             self.on_return()

@@ -34,7 +34,9 @@ TEARDOWN_STARTED: Final = Gauge(
     "Since when an object has been waiting to be torn down.",
     ["kind", "namespace", "name"],
 )
-LEADER: Final = Gauge("mm_operator_leader", "1 when this copy works, 0 when it has paused in favour of another.")
+LEADER: Final = Gauge(
+    "mm_operator_leader", "1 when this copy works, 0 while it has not joined the others or waits for one."
+)
 WATCH_FAILURES: Final = Counter(
     "mm_operator_watch_failures_total",
     "Listings and watches that ended in an error, by what ended them.",

@@ -90,10 +90,11 @@ class OrdersServicer(orderstate_pb2_grpc.OrdersServiceServicer):
             async for request in request_iterator:
                 market = request.trace.market
                 book = self._truth.books.get(market)
-                if book is not None and market not in present:
-                    present[market] = callers.enter_context(self._attendance[market].caller())
-                if book is not None and request.trace.epoch == book.epoch:
-                    self._sessions.heard(market)
+                if book is not None:
+                    if market not in present:
+                        present[market] = callers.enter_context(self._attendance[market].caller())
+                    if request.trace.epoch == book.epoch:
+                        self._sessions.heard(market)
                 if request.HasField("presence"):
                     if market in present:
                         present[market].seen(leaving=request.presence.leaving)

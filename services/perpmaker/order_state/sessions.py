@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from perpmaker.common.attendance import SILENCE_S
 from perpmaker.common.clock import Clock
-
-SILENCE_S: Final = 3.0
-"""Three times the distance of two signs of life."""
 
 
 class Sessions:

@@ -135,6 +135,8 @@ class Submitter:
             self._sight.withdraw(item.cloid, is_backoff=item.verdict == orders.VERDICT_BACKOFF)
             self._metrics.on_verdict(orders.Verdict.Name(item.verdict).removeprefix("VERDICT_").lower())
             if item.verdict == orders.VERDICT_FENCED:
+                # One that comes late is on a plan of the session before: taken for this one it would end it for good,
+                # as its signs of life keep everybody from another one.
                 if answer.sequence > self._before_session and not self.fenced:
                     self.fenced = True
                     _log.error("session.fenced", epoch=self._epoch, detail=item.detail)

@@ -21,7 +21,7 @@ from tests.e2e.cluster import node
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.house import ACCOUNT, OURS, START_S, House, Installation, installed
 from tests.e2e.measure import Measure
-from tests.e2e.watching import UNDISTURBED_S, holds, watched
+from tests.e2e.watching import EVERY_S, UNDISTURBED_S, holds, passed, watched
 from tests.e2e.workloads import IMAGE
 from tests.support.chart import CHART, ROOT
 
@@ -236,7 +236,7 @@ async def _quoters_watched(house: House) -> AsyncIterator[Quoters]:
             label = "app.kubernetes.io/component=quoter"
             with contextlib.suppress(aiohttp.ClientError, Refused):
                 seen.look(await house.api.objects("Pod", house.namespace, label=label))
-            await asyncio.sleep(0.05)
+            await passed(EVERY_S)
 
     task = asyncio.create_task(go_on())
     try:
