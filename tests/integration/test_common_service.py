@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -106,6 +107,45 @@ async def test_a_task_that_swallows_a_cancellation_does_not_keep_the_service_ali
     idle.runtime.stopping.set()
     async with asyncio.timeout(HANG_S):
         assert await life == 0
+
+
+class Asking(Idle):
+    """A service that asks for many names of somebody who does not answer."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self.asked: list[int] = []
+        self.answered = threading.Event()
+        self.lookups: list[asyncio.Future[None]] = []
+
+    def _look_up(self, number: int) -> None:
+        self.asked.append(number)
+        self.answered.wait(HANG_S)
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.lookups = [loop.run_in_executor(None, self._look_up, number) for number in range(100)]
+        await super().start()
+
+
+async def test_names_that_were_not_asked_for_yet_do_not_keep_a_process_that_ends(tmp_path: Path) -> None:
+    asking: Asking | None = None
+
+    def build(runtime: Runtime) -> Asking:
+        nonlocal asking
+        asking = Asking(runtime)
+        return asking
+
+    life, made = await launch(endpoint(tmp_path), build)
+    await (await made).started.wait()
+    assert asking is not None
+    asking.runtime.stopping.set()
+    assert await life == 0
+    under_way = len(asking.asked)
+    asking.answered.set()
+    ends = await asyncio.gather(*asking.lookups, return_exceptions=True)
+    assert len(asking.asked) == under_way
+    assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 100 - under_way > 0
 
 
 async def test_a_taken_metrics_port_is_named_with_its_remedy(tmp_path: Path) -> None:

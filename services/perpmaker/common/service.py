@@ -13,6 +13,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import uvloop
@@ -174,6 +175,8 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, runtime.stopping.set)
+    lookups = ThreadPoolExecutor(thread_name_prefix="lookup")
+    loop.set_default_executor(lookups)
     certificates = _own_certificates(component, endpoint.tls)
     try:
         service = build(runtime)
@@ -223,6 +226,10 @@ async def _live(component: str, endpoint: Endpoint, build: Callable[[Runtime], S
         await server.stop(grace=0.5)
         if probes is not None:
             await probes.stop(grace=0)
+        # A process ends after its threads: names that nobody waits for any more are not looked up, and what becomes of
+        # those that are is no news.
+        lookups.shutdown(wait=False, cancel_futures=True)
+        loop.set_exception_handler(lambda _loop, _context: None)
     _log.info("service.stopped", failed=failure is not None)
     return 0 if failure is None else 1
 

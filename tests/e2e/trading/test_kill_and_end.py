@@ -13,10 +13,15 @@ from tests.e2e.house import ACCOUNT, START_S, House, maker
 from tests.e2e.measure import Measure
 from tests.e2e.watching import UNDISTURBED_S, holds, watched
 
+from perpmaker.operator.children.workloads import GRACE_S
+from perpmaker.operator.names import Role
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ABANDONED_S = 17.0
 SMALLEST_ORDER = 10
+PODS_END_S = GRACE_S[Role.GATEWAY] / 2
+"""Well before they would be killed."""
 
 
 async def test_a_kill_empties_the_book_and_outlives_the_processes_that_keep_it(house: House, measured: Measure) -> None:
@@ -205,10 +210,20 @@ async def test_an_account_stays_while_makers_need_it_and_goes_after_them(house: 
     await house.api.until_gone("TradingAccount", ACCOUNT, house.namespace, within_s=60)
     measured("account gone after its makers' deletion", f"{time.monotonic() - began:.1f} s")
 
-    async def nothing_left() -> bool:
-        return not await house.api.objects("Pod", house.namespace, label=f"perpmaker.io/account={ACCOUNT}")
+    async def pods() -> list[Json]:
+        return list(await house.api.objects("Pod", house.namespace, label=f"perpmaker.io/account={ACCOUNT}"))
 
-    await house.until("no pod of the account is left", nothing_left, within_s=START_S)
+    async def are_ending() -> bool:
+        return all("deletionTimestamp" in pod["metadata"] for pod in await pods())
+
+    async def are_gone() -> bool:
+        return not await pods()
+
+    # Kubernetes collects what belonged to the account when it comes to it.
+    await house.until("every pod of the account is told to end", are_ending, within_s=START_S)
+    began = time.monotonic()
+    await house.until("no pod of the account is left", are_gone, within_s=PODS_END_S)
+    measured("an account's pods told to end until they are gone", f"{time.monotonic() - began:.1f} s")
 
 
 async def _deleted(house: House, name: str, measured: Measure, what: str) -> None:
