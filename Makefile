@@ -100,7 +100,7 @@ image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, 
 
 e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
 	@$(BIN)/python -m tests.e2e.cluster.assets
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -v -m e2e $(E2E)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -v -m e2e $(E2E)
 
 lock: $(STAMP) ## Resolve pyproject.toml into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev --extra parquet pyproject.toml -o requirements.lock

@@ -17,7 +17,7 @@ from tests.e2e.pod_venue import Resting
 
 from perpmaker.common.cloid import decode
 
-EVERY_S: Final = 0.05
+EVERY_S: Final = 0.1
 REPLACED_S: Final = 3.0
 """A quoter that is replaced leaves its book empty for longer than this: its successor has to start first."""
 UNDISTURBED_S: Final = 5.0

@@ -26,7 +26,7 @@ from tests.e2e.cluster import record, settings
 
 TABLE: Final = "e2e_policy"
 
-_LOOK_EVERY_S: Final = 0.3
+_LOOK_EVERY_S: Final = 0.5
 
 log = logging.getLogger(__name__)
 

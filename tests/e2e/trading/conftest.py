@@ -28,7 +28,7 @@ def rights_suffice(request: pytest.FixtureRequest) -> Iterator[None]:
     if not any("installation" in getattr(item, "fixturenames", ()) for item in items):
         yield
         return
-    # What is asked for here ends after this: the uninstall is not looked at.
+    # What is asked for here ends after this: how the installation is taken away is not looked at.
     installation: Installation = request.getfixturevalue("installation")
     yield
     user = f"system:serviceaccount:{installation.namespace}:{OPERATOR}"
