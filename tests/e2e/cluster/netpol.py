@@ -10,6 +10,7 @@ where tests ask from. It tests our policies, not a network plugin: a new pod is 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import logging
 import ssl
@@ -196,7 +197,7 @@ def pod_of(document: Json) -> Pod | None:
     return Pod(metadata["namespace"], status["podIP"], metadata.get("labels") or {}, named)
 
 
-class _Api:
+class ApiServer:
     """Lists objects with the credentials of a kubeconfig."""
 
     def __init__(self, kubeconfig: Path, ca: Path) -> None:
@@ -206,10 +207,13 @@ class _Api:
         self._tls = ssl.create_default_context(cafile=str(ca))
 
     def items(self, path: str) -> list[Json]:
-        """All objects of one list. Raises OSError while the API server is away."""
+        """All objects of one list. Raises OSError while the API server is away, and when it ends in mid-answer."""
         request = urllib.request.Request(self._server + path, headers={"Authorization": f"Bearer {self._token}"})
-        with urllib.request.urlopen(request, context=self._tls, timeout=5) as answer:
-            found: list[Json] = json.load(answer)["items"]
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=5) as answer:
+                found: list[Json] = json.load(answer)["items"]
+        except (http.client.HTTPException, json.JSONDecodeError) as error:
+            raise OSError(f"no whole answer: {error}") from error
         return found
 
     def world(self) -> World:
@@ -232,7 +236,7 @@ def main() -> None:
     if found is None:
         sys.exit(f"no cluster in {state}")
     logging.basicConfig(format="%(asctime)s %(message)s")
-    api = _Api(state / f"{settings.POLICY_AGENT}.kubeconfig", state / "pki/ca.crt")
+    api = ApiServer(state / f"{settings.POLICY_AGENT}.kubeconfig", state / "pki/ca.crt")
     in_force = ""
     while True:
         try:
