@@ -98,6 +98,7 @@ image: $(STAMP) ## Build the image IMAGE with docker, or an archive of it where 
 image-archive: $(STAMP) ## Write the image to dist/ from this machine's Python, without an engine
 	@$(BIN)/python -m tools.image --name $(IMAGE)
 
+# In the order of the files, not of their sizes: so the one long test without a node does not run alone at the end.
 e2e: $(STAMP) ## Test on a real Kubernetes cluster (root; builds Kubernetes once, five minutes)
 	@$(BIN)/python -m tests.e2e.cluster.assets
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -v -m e2e $(E2E)

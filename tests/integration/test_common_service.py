@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.support.waiting import HANG_S
+from tests.support.waiting import HANG_S, until
 
 from perpmaker.common import rpc, service
 from perpmaker.common.service import LIVENESS, Endpoint, Runtime, Service, StartError
@@ -129,16 +130,10 @@ class Asking(Idle):
 
 
 async def test_names_that_were_not_asked_for_yet_do_not_keep_a_process_that_ends(tmp_path: Path) -> None:
-    asking: Asking | None = None
-
-    def build(runtime: Runtime) -> Asking:
-        nonlocal asking
-        asking = Asking(runtime)
-        return asking
-
-    life, made = await launch(endpoint(tmp_path), build)
-    await (await made).started.wait()
-    assert asking is not None
+    life, made = await launch(endpoint(tmp_path), Asking)
+    asking = await made
+    assert isinstance(asking, Asking)
+    await asking.started.wait()
     asking.runtime.stopping.set()
     assert await life == 0
     under_way = len(asking.asked)
@@ -146,6 +141,34 @@ async def test_names_that_were_not_asked_for_yet_do_not_keep_a_process_that_ends
     ends = await asyncio.gather(*asking.lookups, return_exceptions=True)
     assert len(asking.asked) == under_way
     assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 100 - under_way > 0
+
+
+async def test_what_becomes_of_a_lookup_after_the_end_is_no_news(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = threading.Event()
+
+    def fail() -> None:
+        answered.wait(HANG_S)
+        raise socket.gaierror("nobody answers")
+
+    life, made = await launch(endpoint(tmp_path))
+    idle = await made
+    await idle.started.wait()
+    lookups = [asyncio.get_running_loop().run_in_executor(None, fail)]
+    idle.runtime.stopping.set()
+    assert await life == 0
+    answered.set()
+
+    async def has_ended() -> bool:
+        # The thread keeps the future a moment longer than the loop does.
+        return lookups[0].done() and not any(thread.name.startswith("lookup") for thread in threading.enumerate())
+
+    await until("the lookup has ended", has_ended)
+    # An error that nobody has asked for is told when the future goes.
+    lookups.clear()
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_a_taken_metrics_port_is_named_with_its_remedy(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """NetworkPolicy enforced in the one-node cluster: `python -m tests.e2e.cluster.netpol --state DIR`, inside the node.
 
 The bridge network of the cluster knows no policies, so this stands in for a network plugin that does. It reads
-policies, pods and namespaces several times a second and replaces one nftables table when what follows from them
+policies, pods and namespaces twice a second and replaces one nftables table when what follows from them
 changed. IPv4; podSelector, namespaceSelector, ipBlock, ports, ranges and named ports. As with real plugins replies
 always pass, and so does what the node itself sends (probes). The host's address on the link is let in too: that is
 where tests ask from. It tests our policies, not a network plugin: a new pod is open until the next look.
